@@ -1,0 +1,7 @@
+std = "lua54"
+max_line_length = 100
+codes = true
+exclude_files = { "build" }
+files["spec"] = { std = "+busted" }
+files["lua"] = { ignore = { "212/self" } }
+files["scripts"] = { ignore = { "212/_.*" } }

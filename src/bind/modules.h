@@ -1,0 +1,13 @@
+/*
+** modules.h: the C half's modules, "multiprocessing.core.NAME"
+** MIT licence, see LICENSE
+*/
+
+#ifndef MP_BIND_MODULES_H
+#define MP_BIND_MODULES_H
+
+#include "lua.h"
+
+int mp_open_system(lua_State *L); /* time, cpus, pids: l_system.c */
+
+#endif

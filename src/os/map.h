@@ -1,0 +1,39 @@
+/*
+** map.h: anonymous shared memory
+** MIT licence, see LICENSE
+*/
+
+#ifndef MP_OS_MAP_H
+#define MP_OS_MAP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A sparse memfd of `size` bytes, sealed against shrinking, growing and
+** further seals.  The fd, or a negative errno. */
+int mp_map_create(const char *name, uint64_t size);
+
+/* Maps all of it shared, without reserving memory.  0 or a negative errno. */
+int mp_map_attach(int fd, uint64_t size, void **out);
+int mp_map_detach(void *base, uint64_t size);
+
+/* Size and seals of a memfd that came from elsewhere.  -EINVAL without the
+** shrink seal. */
+int mp_map_size(int fd, uint64_t *size);
+
+/* Gives [off, off+len) real pages, so that no later touch can fail with
+** SIGBUS; -ENOMEM/-ENOSPC when the machine has none to give.  Retries EINTR. */
+int mp_map_commit(int fd, uint64_t off, uint64_t len);
+
+/* Gives the pages back to the kernel. */
+int mp_map_decommit(int fd, uint64_t off, uint64_t len);
+
+/* Bytes that the machine (MemAvailable) and this process's memory cgroup
+** (v1 and v2) can still give, UINT64_MAX when unknown. */
+uint64_t mp_map_available(void);
+
+/* The largest address range worth asking for: what RLIMIT_AS and
+** RLIMIT_FSIZE leave. */
+uint64_t mp_map_range_limit(void);
+
+#endif

@@ -1,0 +1,35 @@
+/*
+** self.h: who this process is, and whether others live
+** MIT licence, see LICENSE
+**
+** A process is named by pid and start time: pids are used again, pairs are
+** not.  kill(pid, 0) calls a zombie alive, so it is not used.
+*/
+
+#ifndef MP_OS_SELF_H
+#define MP_OS_SELF_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* getpid, kept in memory; right after any fork(2) of libc, foreign ones
+** too (an atfork handler forgets it). */
+pid_t mp_self_pid(void);
+
+/* Start time in clock ticks since boot, from /proc; 0 or negative: -ESRCH
+** when there is none, or it is a zombie. */
+int mp_proc_start_time(pid_t pid, uint64_t *out);
+
+/* Does the process of that name still run?  1 or 0; a zombie does not.
+** When it cannot be known (no /proc), it is taken to be alive unless
+** kill(2) says ESRCH. */
+int mp_proc_is_alive(pid_t pid, uint64_t start_time);
+
+int mp_self_thread_count(void); /* threads of this process, at least 1 */
+int mp_cpu_count(void); /* usable: affinity and cgroup v1/v2 quota, >= 1 */
+
+/* 32 random bytes and the like.  0 or a negative errno. */
+int mp_random(void *p, size_t n);
+
+#endif
