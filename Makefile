@@ -94,7 +94,93 @@ $(BUILD)/spec/%: $(BUILD)/spec/c/%.o $(OBJ_LIB)
 .PRECIOUS: $(BUILD)/spec/c/%.o $(BUILD)/lua_bundle.c
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
+# --- what the machine lacks ---------------------------------------------------
+
+deps: ## install what is missing (Debian packages; root or sudo)
+	@sh scripts/build/deps
+
+ensure:
+	@sh scripts/build/deps --check || { \
+	  echo "some packages are missing: make deps"; sh scripts/build/deps; }
+
+# --- running it ---------------------------------------------------------------
+
+demo: all ## build, then count the words of this machine's documentation
+	./mplua scripts/examples/wordcount.lua --compare
+
+test: all ## build, then run every C test and every spec
+	@$(MAKE) --no-print-directory ctests
+	@spec/run
+
+.PHONY: ctests
+ctests: $(CTESTS)
+
+lint: ensure ## warnings as errors, luacheck, the rooms' include rule, cppcheck
+	@$(MAKE) --no-print-directory BUILD=build/lint CFLAGS="-O2 -Werror" \
+	  build/lint/mplua build/lint/multiprocessing.so
+	@sh scripts/build/lint_rooms
+	@luacheck -q lua scripts spec
+	@cppcheck -q --std=c11 --error-exitcode=1 --inline-suppr \
+	  --enable=warning,portability --suppress=missingIncludeSystem \
+	  -D_GNU_SOURCE -Isrc src
+
+# A sanitizer build runs the C tests and the specs; leaks are looked for in
+# the C tests only (an interpreter that ends in _exit leaves all it had).
+SAN_ENV := ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 \
+           UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+
+asan: ensure ## all tests under AddressSanitizer
+	@$(MAKE) --no-print-directory BUILD=build/asan LDFLAGS=-fsanitize=address \
+	  CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address" \
+	  build/asan/mplua ctests
+	@$(SAN_ENV) BUILD=build/asan LUA=build/asan/mplua spec/run $(SPECS)
+
+ubsan: ensure ## all tests under UndefinedBehaviorSanitizer
+	@$(MAKE) --no-print-directory BUILD=build/ubsan \
+	  LDFLAGS="-fsanitize=undefined" \
+	  CFLAGS="-O1 -g -fsanitize=undefined -fno-sanitize-recover=undefined" \
+	  build/ubsan/mplua ctests
+	@$(SAN_ENV) BUILD=build/ubsan LUA=build/ubsan/mplua spec/run $(SPECS)
+
+valgrind: all ctests ## the specs in SPECS (default: the codec's) under valgrind
+	@DEADLINE=600 WRAP="valgrind -q --error-exitcode=99 --child-silent-after-fork=yes" \
+	  spec/run $(or $(SPECS),$(wildcard spec/codec/*_spec.lua))
+
+fuzz: ensure ## libFuzzer on the decoder, SECONDS=60
+	@spec/fuzz/run $(or $(SECONDS),60)
+
+stress: all ## kill storms, SECONDS=60
+	@for s in spec/stress/*.lua; do \
+	  ./mplua $$s $(or $(SECONDS),60) || exit 1; done
+
+bench: all ## against python3 in the same run
+	@for b in scripts/bench/*.lua; do echo "== $$b"; ./mplua $$b || exit 1; done
+
+# --- installing ---------------------------------------------------------------
+
+LUA_CMOD := $(PREFIX)/lib/lua/5.4
+
+install: all ## into DESTDIR/PREFIX
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include \
+	  $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(LUA_CMOD)
+	install -m 755 $(BUILD)/mplua $(DESTDIR)$(PREFIX)/bin/mplua
+	install -m 644 src/mplua.h $(DESTDIR)$(PREFIX)/include/mplua.h
+	install -m 644 $(BUILD)/libmplua.a $(DESTDIR)$(PREFIX)/lib/libmplua.a
+	install -m 755 $(BUILD)/libmplua.so $(DESTDIR)$(PREFIX)/lib/libmplua.so.0
+	ln -sf libmplua.so.0 $(DESTDIR)$(PREFIX)/lib/libmplua.so
+	install -m 755 $(BUILD)/multiprocessing.so $(DESTDIR)$(LUA_CMOD)/multiprocessing.so
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
+	  scripts/build/mplua.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/mplua.pc
+
+uninstall: ## removes what install put there
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/mplua include/mplua.h \
+	  lib/libmplua.a lib/libmplua.so lib/libmplua.so.0 lib/pkgconfig/mplua.pc) \
+	  $(DESTDIR)$(LUA_CMOD)/multiprocessing.so
+
 clean: ## remove all that was built
 	rm -rf build mplua multiprocessing.so
 
-ensure: ;
+help: ## this list
+	@echo "make          build ./mplua and ./multiprocessing.so"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
+	  awk -F'|' '{printf "make %-9s %s\n", $$1, $$2}'

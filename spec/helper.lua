@@ -1,0 +1,112 @@
+--- helper.lua: loaded before every spec: start methods, leaks, small tools
+-- MIT licence, see LICENSE
+--
+--   local helper = require "spec.helper"
+--   helper.each_method(function(ctx) it("...", function() ... end) end)
+--
+-- Every `it` inside each_method fails when it leaves children, descriptors or
+-- arena memory behind.
+
+package.path = "./?.lua;" .. package.path
+
+local M = {}
+
+local system = require "multiprocessing.core.system"
+
+--- Names of the descriptors that this process has open, as a set {number = target}.
+function M.descriptors()
+  local open = {}
+  local list <close> = assert(io.popen("ls -l /proc/" .. system.getpid() .. "/fd"))
+  for line in list:lines() do
+    local number, target = line:match("(%d+) %-> (.*)$")
+    if number then open[tonumber(number)] = target end
+  end
+  return open
+end
+
+--- Pids of this process's children, zombies too.
+function M.children()
+  local path = ("/proc/%d/task/%d/children"):format(system.getpid(), system.getpid())
+  local file <close> = assert(io.open(path))
+  local pids = {}
+  for pid in file:read("a"):gmatch("%d+") do pids[#pids + 1] = tonumber(pid) end
+  return pids
+end
+
+local function count(set)
+  local n = 0
+  for _ in pairs(set) do n = n + 1 end
+  return n
+end
+
+--- What a spec may not leave behind.
+function M.snapshot()
+  collectgarbage()
+  collectgarbage()
+  return { fds = count(M.descriptors()), children = #M.children(), bytes = M.arena_bytes() }
+end
+
+function M.arena_bytes()
+  local ok, arena = pcall(require, "multiprocessing.core.arena")
+  return ok and arena.stats().used or 0
+end
+
+--- Waits until f() is true; fails after `seconds` (10).
+function M.eventually(f, seconds)
+  local deadline = system.now() + (seconds or 10)
+  while not f() do
+    if system.now() > deadline then error("did not happen within the deadline", 2) end
+    system.sleep(0.002)
+  end
+end
+
+--- Runs f and fails if it leaves anything behind (caches may be filled by `warm` first).
+function M.leaks_nothing(f)
+  local before = M.snapshot()
+  f()
+  local after
+  local deadline = system.now() + 5
+  repeat -- daemons that were told to go may need a moment
+    after = M.snapshot()
+    local same = after.fds <= before.fds and after.children <= before.children
+      and after.bytes <= before.bytes
+    if same then return end
+    system.sleep(0.01)
+  until system.now() > deadline
+  error(("left behind: %d descriptors, %d children, %d arena bytes"):format(
+    after.fds - before.fds, after.children - before.children, after.bytes - before.bytes), 2)
+end
+
+--- Writes a script to a temporary file, runs it, returns output, exit code, seconds.
+-- `command` may name another interpreter; stderr is in the output.
+function M.run(script, options)
+  options = options or {}
+  local path = os.tmpname()
+  local file <close> = assert(io.open(path, "w"))
+  file:write(script)
+  file:close()
+  local command = ("timeout -k 1 %g %s %s %s %s; echo \"status=$?\""):format(
+    options.deadline or 20, options.command or M.interpreter, path, options.args or "",
+    options.redirect or "2>&1 </dev/null")
+  local start = system.now()
+  local pipe <close> = assert(io.popen(command))
+  local text = pipe:read("a")
+  os.remove(path)
+  local output, status = text:match("^(.*)status=(%d+)\n$")
+  return (output:gsub(path:gsub("%p", "%%%0"), "SCRIPT")), tonumber(status),
+    system.now() - start
+end
+
+--- The interpreter that runs this spec.
+M.interpreter = arg and arg[-1] or "./mplua"
+
+--- Describes the same specs once for each start method that there is; f gets the context.
+function M.each_method(f)
+  local mp = require "multiprocessing"
+  local busted = require "busted"
+  for _, method in ipairs(mp.get_all_start_methods()) do
+    busted.describe("(" .. method .. ")", function() f(mp.get_context(method), method) end)
+  end
+end
+
+return M
