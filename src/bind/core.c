@@ -1,0 +1,140 @@
+/*
+** core.c: what every binding shares
+** MIT licence, see LICENSE
+*/
+
+#include "bind/core.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/code.h"
+#include "bind/bundle.h"
+#include "bind/modules.h"
+#include "os/clock.h"
+
+static const luaL_Reg c_modules[] = {
+    {"multiprocessing.core.system", mp_open_system},
+    {NULL, NULL},
+};
+
+/* --- modules -------------------------------------------------------------- */
+
+/* upvalue 1: the bundle entry.  Called by require(name, data). */
+static int load_bundled(lua_State *L) {
+  const struct mp_bundle *b = lua_touserdata(L, lua_upvalueindex(1));
+  if (luaL_loadbufferx(L, (const char *)b->code, b->size, b->name, "b"))
+    return lua_error(L);
+  lua_pushstring(L, b->name);
+  lua_call(L, 1, 1);
+  return 1;
+}
+
+void mp_core_preload(lua_State *L) {
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+  for (const luaL_Reg *m = c_modules; m->name != NULL; m++) {
+    lua_pushcfunction(L, m->func);
+    lua_setfield(L, -2, m->name);
+  }
+  for (const struct mp_bundle *b = mp_bundle; b->name != NULL; b++) {
+    if (strcmp(b->name, "multiprocessing") == 0)
+      continue; /* `require` is at it, or finds luaopen_multiprocessing */
+    lua_pushlightuserdata(L, (void *)(uintptr_t)b);
+    lua_pushcclosure(L, load_bundled, 1);
+    lua_setfield(L, -2, b->name);
+  }
+  lua_pop(L, 1);
+}
+
+int mp_core_require(lua_State *L, const char *name) {
+  for (const struct mp_bundle *b = mp_bundle; b->name != NULL; b++) {
+    if (strcmp(b->name, name) != 0)
+      continue;
+    lua_pushlightuserdata(L, (void *)(uintptr_t)b);
+    lua_pushcclosure(L, load_bundled, 1);
+    lua_call(L, 0, 1);
+    return 1;
+  }
+  return luaL_error(L, "module '%s' is not in this build", name);
+}
+
+/* --- errors --------------------------------------------------------------- */
+
+/* stack: message -> does not return */
+static int raise_named(lua_State *L, const char *name) {
+  int message = lua_gettop(L);
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  if (lua_getfield(L, -1, "multiprocessing.errors") != LUA_TTABLE) {
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "multiprocessing.errors");
+    lua_call(L, 1, 1);
+  }
+  lua_getfield(L, -1, "new");
+  lua_pushstring(L, name);
+  lua_pushvalue(L, message);
+  lua_call(L, 2, 1);
+  return lua_error(L);
+}
+
+int mp_raise(lua_State *L, const char *name, const char *fmt, ...) {
+  va_list args;
+  luaL_checkstack(L, 10, NULL);
+  va_start(args, fmt);
+  lua_pushvfstring(L, fmt, args);
+  va_end(args);
+  return raise_named(L, name);
+}
+
+static const char *condition_of(int code) {
+  switch (code) {
+  case MP_EEMPTY:
+    return "Empty";
+  case MP_EFULL:
+    return "Full";
+  case MP_ESHUTDOWN:
+    return "ShutDown";
+  case MP_EEOF:
+    return "EOFError";
+  case MP_ECLOSED:
+    return "ClosedError";
+  case MP_ETOOSHORT:
+    return "BufferTooShort";
+  case MP_EAUTH:
+    return "AuthenticationError";
+  case MP_EBROKEN:
+    return "BrokenBarrierError";
+  case MP_ELOST:
+    return "WorkerLostError";
+  case -ETIMEDOUT:
+    return "TimeoutError";
+  default:
+    return "ProcessError";
+  }
+}
+
+int mp_raise_code(lua_State *L, int code, const char *what) {
+  if (code == -ENOMEM || code == MP_ENOARENA)
+    return luaL_error(L, "%s: not enough memory (%s)", what,
+                      code == -ENOMEM ? "private" : "shared");
+  return mp_raise(L, condition_of(code), "%s: %s", what, mp_code_text(code));
+}
+
+/* --- waiting -------------------------------------------------------------- */
+
+int64_t mp_opt_deadline(lua_State *L, int arg) {
+  if (lua_isnoneornil(L, arg))
+    return MP_FOREVER;
+  lua_Number s = luaL_checknumber(L, arg);
+  luaL_argcheck(L, !isnan(s), arg, "timeout is not a number (NaN)");
+  return mp_deadline_in((double)s);
+}
+
+struct mp_arena *mp_core_arena(lua_State *L) {
+  struct mp_arena *a;
+  int rc = mp_arena_self(&a);
+  if (rc < 0)
+    mp_raise_code(L, rc, "cannot create the shared arena");
+  return a;
+}
