@@ -1,0 +1,177 @@
+/*
+** object.c: shared objects as Lua sees them
+** MIT licence, see LICENSE
+*/
+
+#include "bind/object.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "base/code.h"
+#include "bind/core.h"
+
+/* --- the collector -------------------------------------------------------- */
+
+/*
+** Lua 5.4 counts only what its allocator gives.  A step "of n KiB" adds n KiB
+** to the collector's debt, which is what an allocation of that size would
+** have done.  Small amounts are saved up.
+*/
+void mp_gc_charge(lua_State *L, uint64_t n) {
+  static _Thread_local uint64_t saved;
+  enum { WORTH_A_STEP = 16 * 1024 };
+  saved += n;
+  if (saved < WORTH_A_STEP || !lua_gc(L, LUA_GCISRUNNING))
+    return;
+  uint64_t kib = saved / 1024;
+  saved = 0;
+  lua_gc(L, LUA_GCSTEP, kib > INT_MAX ? INT_MAX : (int)kib);
+}
+
+/* --- handles -------------------------------------------------------------- */
+
+/* pushes a closed handle */
+static struct mp_handle *new_closed(lua_State *L, const struct mp_kind *kind) {
+  size_t size = kind->size ? kind->size : sizeof(struct mp_handle);
+  struct mp_handle *h = lua_newuserdatauv(L, size, kind->uservalues);
+  memset(h, 0, size);
+  luaL_setmetatable(L, kind->name);
+  return h;
+}
+
+static void opened(lua_State *L, const struct mp_kind *kind,
+                   struct mp_handle *h, struct mp_arena *a, mp_off off) {
+  h->off = off;
+  h->body = mp_at(a, off);
+  if (kind->ready != NULL)
+    kind->ready(L, h);
+}
+
+struct mp_handle *mp_handle_create(lua_State *L, const struct mp_kind *kind,
+                                   size_t size) {
+  struct mp_arena *a = mp_core_arena(L);
+  struct mp_handle *h = new_closed(L, kind);
+  mp_off off;
+  int rc = mp_object_create(a, kind->type, size, &off, &h->number);
+  if (rc == MP_ENOARENA || rc == -ENOMEM) {
+    lua_gc(L, LUA_GCCOLLECT);
+    rc = mp_object_create(a, kind->type, size, &off, &h->number);
+  }
+  if (rc < 0)
+    mp_raise_code(L, rc, kind->name);
+  opened(L, kind, h, a, off);
+  mp_gc_charge(L, size);
+  return h;
+}
+
+struct mp_handle *mp_handle_push(lua_State *L, const struct mp_kind *kind,
+                                 mp_off off) {
+  struct mp_arena *a = mp_core_arena(L);
+  struct mp_handle *h = new_closed(L, kind);
+  int rc = MP_ECORRUPT;
+  if (mp_object_is(a, off, kind->type))
+    rc = mp_object_attach(a, off, &h->number);
+  if (rc < 0)
+    mp_raise_code(L, rc, kind->name);
+  opened(L, kind, h, a, off);
+  mp_gc_charge(L, mp_block_size(a, off));
+  return h;
+}
+
+void mp_handle_close(struct mp_handle *h, const struct mp_kind *kind) {
+  if (h->off == 0)
+    return;
+  if (kind->leave != NULL)
+    kind->leave(h);
+  h->off = 0;
+  h->body = NULL;
+  mp_object_detach(mp_arena_if_any(), h->number);
+}
+
+mp_off mp_handle_place(void *userdata) {
+  return ((struct mp_handle *)userdata)->off;
+}
+
+/* --- checks --------------------------------------------------------------- */
+
+static int raise_wrong(lua_State *L, int arg, const struct mp_kind *kind) {
+  const struct mp_handle *h = mp_handle_test(L, arg, kind);
+  if (h == NULL)
+    return luaL_typeerror(L, arg, kind->name);
+  return mp_raise(L, "ClosedError", "this %s is closed", kind->name);
+}
+
+struct mp_handle *mp_handle_check(lua_State *L, int arg,
+                                  const struct mp_kind *kind) {
+  struct mp_handle *h = lua_touserdata(L, arg);
+  if (h != NULL && lua_getmetatable(L, arg)) {
+    int same = lua_rawequal(L, -1, lua_upvalueindex(1));
+    lua_pop(L, 1);
+    if (same && h->off != 0)
+      return h;
+  }
+  raise_wrong(L, arg, kind);
+  return NULL;
+}
+
+struct mp_handle *mp_handle_test(lua_State *L, int arg,
+                                 const struct mp_kind *kind) {
+  return luaL_testudata(L, arg, kind->name);
+}
+
+/* --- classes -------------------------------------------------------------- */
+
+/* upvalue 1: metatable, 2: kind.  In a metatable that user code can reach by
+** debug.getmetatable alone, but the argument is checked all the same. */
+static int handle_gc(lua_State *L) {
+  const struct mp_kind *kind = lua_touserdata(L, lua_upvalueindex(2));
+  struct mp_handle *h = mp_handle_test(L, 1, kind);
+  if (h != NULL)
+    mp_handle_close(h, kind);
+  return 0;
+}
+
+static int handle_eq(lua_State *L) {
+  const struct mp_kind *kind = lua_touserdata(L, lua_upvalueindex(2));
+  const struct mp_handle *x = mp_handle_test(L, 1, kind);
+  const struct mp_handle *y = mp_handle_test(L, 2, kind);
+  lua_pushboolean(L, x != NULL && y != NULL && x->off != 0 && x->off == y->off);
+  return 1;
+}
+
+/* stack: metatable -> the same, with functions that also know the kind */
+static void set_common(lua_State *L, const struct mp_kind *kind) {
+  static const luaL_Reg common[] = {
+      {"__gc", handle_gc}, {"__eq", handle_eq}, {NULL, NULL}};
+  lua_pushvalue(L, -1);
+  lua_pushlightuserdata(L, (void *)(uintptr_t)kind);
+  luaL_setfuncs(L, common, 2);
+}
+
+void mp_handle_class(lua_State *L, const struct mp_kind *kind,
+                     const struct mp_ref_type *ref, const luaL_Reg *methods,
+                     const luaL_Reg *meta) {
+  luaL_newmetatable(L, kind->name);
+  set_common(L, kind);
+  lua_newtable(L);
+  lua_pushvalue(L, -2);
+  luaL_setfuncs(L, methods, 1);
+  lua_setfield(L, -2, "__index");
+  if (meta != NULL) {
+    lua_pushvalue(L, -1);
+    luaL_setfuncs(L, meta, 1);
+  }
+  if (ref == NULL)
+    return;
+  lua_pushlightuserdata(L, (void *)(uintptr_t)ref);
+  lua_setfield(L, -2, "__mpref");
+  mp_ref_register(ref);
+}
+
+void mp_handle_setfuncs(lua_State *L, const struct mp_kind *kind,
+                        const luaL_Reg *functions) {
+  luaL_getmetatable(L, kind->name);
+  luaL_setfuncs(L, functions, 1);
+}
