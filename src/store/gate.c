@@ -1,0 +1,64 @@
+/*
+** gate.c: waiting for something to happen to a shared structure
+** MIT licence, see LICENSE
+*/
+
+#include "store/gate.h"
+
+#include <errno.h>
+#include <sched.h>
+
+#include "os/futex.h"
+
+/* Waking a sleeper takes as long as 2,000 of these: who waits for a message
+** looks that long before it sleeps.  The yield lets the other side run where
+** both share a processor. */
+enum { SPINS = 2000, SPINS_PER_YIELD = 32 };
+
+static int has_changed(struct mp_gate *g, uint32_t seen) {
+  return atomic_load_explicit(&g->seq, memory_order_relaxed) != seen;
+}
+
+static int spin(struct mp_gate *g, uint32_t seen) {
+  for (int i = 1; i <= SPINS; i++) {
+    if (has_changed(g, seen))
+      return 1;
+    if (i % SPINS_PER_YIELD == 0)
+      sched_yield();
+  }
+  return 0;
+}
+
+/* Never below zero: a waker may have set the count right meanwhile. */
+static void retract(struct mp_gate *g) {
+  uint32_t n = atomic_load(&g->sleepers);
+  while (n > 0 && !atomic_compare_exchange_weak(&g->sleepers, &n, n - 1))
+    ;
+}
+
+int mp_gate_wait(struct mp_gate *g, uint32_t seen, int64_t deadline) {
+  int64_t now = mp_now();
+  if (deadline <= now)
+    return -ETIMEDOUT;
+  if (spin(g, seen))
+    return 0;
+  int64_t slice = now + MP_SLICE;
+  atomic_fetch_add(&g->sleepers, 1);
+  int rc = mp_futex_wait(&g->seq, seen, slice < deadline ? slice : deadline);
+  retract(g);
+  if (rc == -ETIMEDOUT && slice < deadline)
+    return 0;
+  return rc;
+}
+
+/*
+** Nobody there although somebody is counted: the counted ones were killed, or
+** have seen the new counter already.  The count is set right so that later
+** notifications cost nothing; who was on its way to sleep had to pass the
+** comparison with seq, which has changed.
+*/
+void mp_gate_wake(struct mp_gate *g, int n) {
+  uint32_t counted = atomic_load(&g->sleepers);
+  if (mp_futex_wake(&g->seq, n) == 0)
+    atomic_compare_exchange_strong(&g->sleepers, &counted, 0);
+}

@@ -1,0 +1,58 @@
+/*
+** gate.h: waiting for something to happen to a shared structure
+** MIT licence, see LICENSE
+**
+** An event counter and the number of those who sleep on it.  A waiter reads
+** the counter, looks at the structure, and waits until the counter differs;
+** who changes the structure then counts one up, and makes a system call only
+** when somebody sleeps:
+**
+**     waiter                            waker
+**       seen = mp_gate_seen(g)            change the structure
+**       look: nothing there               mp_gate_notify(g, 1):
+**       mp_gate_wait(g, seen, ...):         seq++
+**         sleepers++                        sleepers > 0 ? FUTEX_WAKE
+**         FUTEX_WAIT while seq == seen
+**
+** Both sides write first and read the other's word second (seq_cst), so one
+** of them sees the other: no wake-up is lost.  A process may be killed with a
+** wake-up in its hands, or between a change and its notification: sleepers
+** look again after MP_SLICE at the latest.  A killed sleeper stays counted
+** until a wake-up finds nobody.
+*/
+
+#ifndef MP_STORE_GATE_H
+#define MP_STORE_GATE_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "os/clock.h"
+
+#define MP_SLICE (100 * MP_MS)
+
+struct mp_gate {
+  _Atomic uint32_t seq;
+  _Atomic uint32_t sleepers;
+};
+
+static inline uint32_t mp_gate_seen(struct mp_gate *g) {
+  return atomic_load(&g->seq);
+}
+
+/*
+** Waits until the counter differs from `seen`: spins a little, then sleeps.
+** 0: look again (it changed, or a slice is over); -ETIMEDOUT; -EINTR.
+*/
+int mp_gate_wait(struct mp_gate *g, uint32_t seen, int64_t deadline);
+
+/* Something happened that n waiters can use (INT_MAX: all). */
+void mp_gate_wake(struct mp_gate *g, int n);
+
+static inline void mp_gate_notify(struct mp_gate *g, int n) {
+  atomic_fetch_add(&g->seq, 1);
+  if (atomic_load(&g->sleepers) > 0)
+    mp_gate_wake(g, n);
+}
+
+#endif
