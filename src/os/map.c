@@ -74,8 +74,15 @@ static int allocate(int fd, int mode, uint64_t off, uint64_t len) {
   return 0;
 }
 
-int mp_map_commit(int fd, uint64_t off, uint64_t len) {
+static int commit(int fd, uint64_t off, uint64_t len) {
   return allocate(fd, 0, off, len);
+}
+
+struct mp_map_ops mp_map_ops = {commit, mp_memory_available};
+
+uint64_t mp_map_committed(int fd) {
+  struct stat st;
+  return fstat(fd, &st) == 0 ? (uint64_t)st.st_blocks * 512 : 0;
 }
 
 int mp_map_decommit(int fd, uint64_t off, uint64_t len) {

@@ -21,16 +21,34 @@ int mp_map_detach(void *base, uint64_t size);
 ** shrink seal. */
 int mp_map_size(int fd, uint64_t *size);
 
+/* What may fail for want of memory goes through here, so that tests can make
+** it fail. */
+struct mp_map_ops {
+  int (*commit)(int fd, uint64_t off, uint64_t len);
+  uint64_t (*available)(void);
+};
+
+extern struct mp_map_ops mp_map_ops;
+
 /* Gives [off, off+len) real pages, so that no later touch can fail with
 ** SIGBUS; -ENOMEM/-ENOSPC when the machine has none to give.  Retries EINTR. */
-int mp_map_commit(int fd, uint64_t off, uint64_t len);
+static inline int mp_map_commit(int fd, uint64_t off, uint64_t len) {
+  return mp_map_ops.commit(fd, off, len);
+}
 
 /* Gives the pages back to the kernel. */
 int mp_map_decommit(int fd, uint64_t off, uint64_t len);
 
+/* Bytes that have pages now. */
+uint64_t mp_map_committed(int fd);
+
 /* Bytes that the machine (MemAvailable) and this process's memory cgroup
-** (v1 and v2) can still give, UINT64_MAX when unknown. */
-uint64_t mp_map_available(void);
+** (v1 and v2) can still give, UINT64_MAX when unknown.  About 80 us. */
+uint64_t mp_memory_available(void);
+
+static inline uint64_t mp_map_available(void) {
+  return mp_map_ops.available();
+}
 
 /* The largest address range worth asking for: what RLIMIT_AS and
 ** RLIMIT_FSIZE leave. */

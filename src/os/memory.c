@@ -51,7 +51,7 @@ static uint64_t group_can_give(const struct mp_cgroup *g) {
   return max > used ? max - used : 0;
 }
 
-uint64_t mp_map_available(void) {
+uint64_t mp_memory_available(void) {
   struct mp_cgroup g;
   uint64_t least = machine_can_give();
   if (mp_cgroup_find("memory", &g) < 0)

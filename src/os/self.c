@@ -57,16 +57,23 @@ static int read_stat(pid_t pid, char *text, size_t room) {
   return mp_text_read(path, text, room);
 }
 
+/* A process whose first thread has ended looks like a zombie, but its other
+** threads run. */
+static int is_dead(const char *text) {
+  const char *state = stat_field(text, 3);
+  const char *threads = stat_field(text, 20);
+  if (*state == 'X' || *state == 'x')
+    return 1;
+  return *state == 'Z' && (threads == NULL || atoi(threads) <= 1);
+}
+
 int mp_proc_start_time(pid_t pid, uint64_t *out) {
   char text[1024];
   int rc = read_stat(pid, text, sizeof text);
   if (rc < 0)
     return rc == -ENOENT ? -ESRCH : rc;
-  const char *state = stat_field(text, 3);
   const char *start = stat_field(text, 22);
-  if (state == NULL || start == NULL)
-    return -ESRCH; /* it ended while it was read */
-  if (*state == 'Z' || *state == 'X' || *state == 'x')
+  if (start == NULL || is_dead(text))
     return -ESRCH;
   *out = strtoull(start, NULL, 10);
   return 0;

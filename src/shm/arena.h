@@ -20,20 +20,37 @@
 #ifndef MP_SHM_ARENA_H
 #define MP_SHM_ARENA_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
 typedef uint64_t mp_off; /* a place in the arena; 0 is no place */
 
 struct mp_guard;
+struct mp_slot;
 
-/* This process's view.  One a process: see mp_arena_self. */
+/*
+** This process's view.  One a process: see mp_arena_self.  The first three
+** are for everybody; what follows belongs to the room: who this process is in
+** the arena.  It counts only while self_pid is the pid, so a process that was
+** forked behind our back is seen.
+*/
 struct mp_arena {
   unsigned char *base;
   uint64_t size; /* of the address range */
   int fd;
+  _Atomic int32_t self_pid;   /* for whom the rest counts; 0: nobody */
+  _Atomic uint32_t self_proc; /* mp_proc */
+  struct mp_slot *self_slot;
+  _Atomic uint32_t hand_busy; /* entries of the hand that are spoken for */
+  _Atomic uint32_t high;      /* handle numbers given so far */
+  uint32_t pinned;            /* handles below came by a foreign fork */
+  _Atomic int burying;        /* a thread is destroying dead objects */
+  _Atomic uint64_t budget;    /* bytes that may be committed unasked */
 };
 
+/* What the processes' own handle tables take is not counted in used and
+** blocks, so that two readings tell whether anything leaked between. */
 struct mp_arena_stats {
   uint64_t range;     /* bytes of address range */
   uint64_t committed; /* bytes that have pages */
@@ -64,6 +81,10 @@ int mp_arena_join(int fd);
 
 /* For tests: an arena of its own, never smaller than 16 MiB. */
 int mp_arena_create(struct mp_arena *out, uint64_t size);
+/* For tests: a further view of the arena behind fd; takes the fd. */
+int mp_arena_attach(struct mp_arena *out, int fd);
+/* For tests: forgets the view; nothing of it may be in use. */
+void mp_arena_detach(struct mp_arena *a);
 
 /* Is [off, off+len) inside the arena?  For offsets that came in messages. */
 int mp_arena_contains(const struct mp_arena *a, mp_off off, uint64_t len);
@@ -77,8 +98,13 @@ int mp_arena_contains(const struct mp_arena *a, mp_off off, uint64_t len);
 */
 int mp_alloc(struct mp_arena *a, size_t size, mp_off *out);
 
-/* Frees a block, in hand or not.  Never fails; a wrong offset is our own
-** mistake (asserted). */
+/*
+** Frees a block, in hand or not (a message with its references).  Never fails;
+** a wrong offset is our own mistake (asserted).  To free a block that a
+** structure owns, take it into the hand in the transaction in which the
+** structure forgets it, leave the structure's guard, then free it: whoever is
+** killed between, the block is neither lost nor freed twice.
+*/
 void mp_free(struct mp_arena *a, mp_off off);
 
 /* The bytes that a block really has. */

@@ -16,7 +16,8 @@
 ** which leaves the structure valid.
 **
 ** Inside a guard: no Lua call, no system call that can block, no other guard
-** but the arena's own (order: a structure's guard, then the arena's).
+** but the arena's own (order: a structure's guard, then the arena's), and no
+** sweep (mp_slot_sweep*, mp_slot_take, mp_slot_drop).
 ** Stores to memory that nobody can reach yet (a fresh block) need no log.
 **
 ** Only the compiler could reorder the log against the store it protects: the
@@ -50,9 +51,10 @@ struct mp_guard {
 
 int mp_guard_init(struct mp_guard *g); /* in zeroed or fresh arena memory */
 
-/* Locks; repairs first where the last holder died.  0, or MP_EPOISONED.
-** Writes its place into this process's slot, so that a sweep can repair it
-** before it frees what the dead one had in hand. */
+/* Locks; repairs first where the last holder died.  0, MP_EPOISONED, or why
+** this process has no slot.  Writes its place into this process's slot, so
+** that a sweep can repair it before it frees what the dead one had in hand:
+** after locking, for a holder that has changed nothing needs no repair. */
 int mp_guard_enter(struct mp_arena *a, struct mp_guard *g);
 void mp_guard_leave(struct mp_arena *a, struct mp_guard *g);
 

@@ -43,16 +43,21 @@ struct mp_object {
   uint32_t magic;
   uint32_t type;
   uint64_t count;  /* references; changed under the arena's guard */
-  uint64_t spare;
+  uint64_t next;   /* of the dying objects, once count is 0 */
 };
 
 /*
 ** What is left to do when nobody refers to an object any more: give back the
 ** blocks it owns (mp_free) and drop the references that lie in it
 ** (mp_object_drop).  Runs outside any guard, in whichever process let go
-** last, while the object itself is in that process's hand; killed half-way it
-** runs again in the sweeper, so it must be repeatable: forget a block in the
-** same transaction that frees it.
+** last, while the object itself is on that process's list of dying objects;
+** killed half-way it runs again in the sweeper, so it must be repeatable: take
+** a block into the hand (mp_hand_set) in the transaction that forgets it,
+** then free it.  Objects that it drops in turn are destroyed after it, not
+** inside it: no recursion, however deep they are nested.
+**
+** Any process may be the one that lets go last, also one that never used the
+** type: register where every process passes, before the first arena call.
 */
 typedef void (*mp_destroy)(struct mp_arena *a, mp_off object);
 void mp_object_set_destroy(enum mp_object_type type, mp_destroy destroy);

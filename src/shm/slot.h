@@ -31,11 +31,11 @@
 #include "shm/arena.h"
 #include "shm/guard.h"
 
-enum { MP_SLOTS = 16384, MP_HAND = 16, MP_HOLDING = 4 };
+enum { MP_SLOTS = 16384, MP_HAND = 32, MP_HOLDING = 8 };
 
-/* slot index in the low 14 bits, generation above; 0 is nobody (the
-** generation of a used slot is never 0).  Fits beside two flag bits in a
-** futex word: see mp_proc_word. */
+/* Slot index in the low 14 bits, 16 bits of generation above; 0 is nobody
+** (the generation of a used slot is never 0).  So it is less than 2^30 and
+** fits beside two flag bits in a futex word. */
 typedef uint32_t mp_proc;
 
 enum mp_slot_state { MP_FREE, MP_STARTING, MP_LIVE, MP_ENDED };
@@ -68,7 +68,8 @@ void mp_slot_drop(struct mp_arena *a, mp_proc p);
 
 /* --- the child's side --- */
 
-/* Makes p this process's slot: pid, start time, LIVE. */
+/* Makes p this process's slot: pid, start time, LIVE.  MP_ELOST when it was
+** swept before (the creator died, and this came too late); -EALREADY. */
 int mp_slot_enter(struct mp_arena *a, mp_proc p);
 /* Publishes the exit status, gives up hand and handles: ENDED. */
 void mp_slot_leave(struct mp_arena *a, int32_t status);
@@ -86,6 +87,10 @@ int mp_proc_runs(struct mp_arena *a, mp_proc p);
 int mp_slot_sweep(struct mp_arena *a, mp_proc p);
 /* Sweeps every dead process; returns how many. */
 int mp_slot_sweep_all(struct mp_arena *a);
+
+/* How long (ns) a STARTING slot whose creator died waits for a child that
+** may be on its way.  A variable for tests. */
+extern int64_t mp_slot_grace;
 
 /* A user-visible word for the slot of p, for structures that keep something
 ** per process (semaphore units, waiters): index in 0..MP_SLOTS-1. */
