@@ -17,6 +17,7 @@
 
 static const luaL_Reg c_modules[] = {
     {"multiprocessing.core.system", mp_open_system},
+    {"multiprocessing.core.process", mp_open_process},
     {NULL, NULL},
 };
 

@@ -43,7 +43,13 @@ static void on_interrupt(int sig) {
     lua_sethook(L, stop, ANY_EVENT, 1);
 }
 
+/* The thread that the handler gives the hook to.  In a forked child it is the
+** one that the child began on; in a stock lua5.4, the main thread. */
 static lua_State *main_thread(lua_State *L) {
+  if (armed != NULL &&
+      lua_topointer(armed, LUA_REGISTRYINDEX) ==
+          lua_topointer(L, LUA_REGISTRYINDEX))
+    return armed;
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
   lua_State *main = lua_tothread(L, -1);
   lua_pop(L, 1);

@@ -9,5 +9,6 @@
 #include "lua.h"
 
 int mp_open_system(lua_State *L); /* time, cpus, pids: l_system.c */
+int mp_open_process(lua_State *L); /* children: l_process.c */
 
 #endif

@@ -42,3 +42,8 @@ int mp_pidfd_signal(int pidfd, int sig) {
   long rc = syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0);
   return rc < 0 ? -errno : 0;
 }
+
+void mp_pid_reap(pid_t pid) {
+  while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+    ;
+}

@@ -1,0 +1,453 @@
+--- process.lua: the class Process, and the life of this process
+-- MIT licence, see LICENSE
+--
+-- A Process is made by its parent, started once by one of start/*.lua, and lives on in the child
+-- as `current`. The child's whole life is M.live: it ends in core.exit and never returns.
+
+local core = require "multiprocessing.core.process"
+local errors = require "multiprocessing.errors"
+local system = require "multiprocessing.core.system"
+
+local M = {}
+
+local os_exit <const> = os.exit
+local randomseed <const> = math.randomseed
+
+-- state of this process ---------------------------------------------------------------------
+
+local current          -- the Process that this process is
+local parent           -- nil in the first process
+local is_child = false
+local made = 0         -- children made: numbers their names
+local running = {}     -- set of started children whose end was not seen
+local started = 0      -- since the last look at all of them
+local exit_functions = {}
+
+-- the class ---------------------------------------------------------------------------------
+
+---@class multiprocessing.Process
+---@field name string       settable; "Process-1" by default
+---@field daemon boolean    ends with its parent; inherited; settable before start
+---@field pid? integer      nil before start
+---@field ident? integer    the same as pid
+---@field exitcode? integer nil while it runs; n from exit, -n from signal n
+---@field sentinel? integer descriptor that is readable after the end, for mp.wait
+---@field authkey string    key for connections, inherited
+---@field super table       the class that this one extends
+local Process = { _class_name = "Process" }
+Process.__index = Process
+M.Process = Process
+
+local known_options <const> = {
+  target = true, args = true, name = true, daemon = true, memory_limit = true,
+}
+
+local function check(ok, level, format, ...)
+  if not ok then error(format:format(...), level + 1) end
+end
+
+local function check_options(options, level)
+  check(options == nil or type(options) == "table", level + 1,
+    "bad argument #1 to 'Process' (table of options expected, got %s)", type(options))
+  for name in pairs(options or {}) do
+    check(known_options[name], level + 1, "unknown option '%s' to 'Process'", tostring(name))
+  end
+end
+
+local function check_type(options, name, wanted, level)
+  local v = options[name]
+  check(v == nil or type(v) == wanted, level + 1,
+    "bad option '%s' to 'Process' (%s expected, got %s)", name, wanted, type(v))
+end
+
+local function default_name(class_name)
+  made = made + 1
+  local identity = current._identity and current._identity .. ":" .. made or tostring(made)
+  return class_name .. "-" .. identity, identity
+end
+
+--- Prepares a process that is not started yet.
+---
+--- *Raises* on unknown options and wrong types.
+--- *Python*: `Process(target=, name=, args=, daemon=)`; no `group`, no `kwargs`.
+---
+---     local p = mp.Process{ target = print, args = { "hello" } }
+---     p:start()
+---     p:join()
+---@param options? table `target` function; `args` list (with `n` it may hold nils); `name` string;
+--- `daemon` boolean, default that of this process; `memory_limit` bytes of Lua memory
+function Process:init(options)
+  check_options(options, 4)
+  options = options or {}
+  check_type(options, "args", "table", 4)
+  check_type(options, "name", "string", 4)
+  check_type(options, "daemon", "boolean", 4)
+  check_type(options, "memory_limit", "number", 4)
+  self._target, self._args = options.target, options.args or {}
+  self._memory_limit = options.memory_limit and math.tointeger(options.memory_limit)
+  check(not options.memory_limit or (self._memory_limit or 0) > 0, 4,
+    "bad option 'memory_limit' to 'Process' (positive number of bytes expected)")
+  self._daemon = options.daemon
+  if self._daemon == nil then self._daemon = current._daemon end
+  local name, identity = default_name(self._class_name)
+  self._name, self._identity = options.name or name, identity
+  self._parent_pid = system.getpid()
+end
+
+--- What the child does: calls `target` with `args`. Subclasses replace it.
+function Process:run()
+  if self._target then self._target(table.unpack(self._args, 1, self._args.n or #self._args)) end
+end
+
+-- properties: read and written like fields
+
+local getters, setters = {}, {}
+
+local function ended(self)
+  local handle = self._handle
+  if not handle or self._ended then return self._ended end
+  if handle:wait(0) then
+    self._ended, running[self] = true, nil
+    self._exitcode = handle:status()
+  end
+  return self._ended
+end
+
+function getters:name() return self._name end
+function getters:daemon() return self._daemon end
+function getters:authkey() return self._authkey or current._authkey end
+function getters:pid() return self._pid end
+function getters:ident() return self._pid end
+
+function getters:exitcode()
+  if self._handle and self._parent_pid == system.getpid() then ended(self) end
+  return self._exitcode
+end
+
+function getters:sentinel()
+  return self._handle and self._handle:sentinel()
+end
+
+function setters:name(v)
+  check(type(v) == "string", 3, "process name must be a string, got %s", type(v))
+  self._name = v
+end
+
+function setters:daemon(v)
+  check(not self._pid, 3, "cannot change 'daemon' of %s: it has been started", self._name)
+  check(type(v) == "boolean", 3, "process daemon must be a boolean, got %s", type(v))
+  self._daemon = v
+end
+
+function setters:authkey(v)
+  check(type(v) == "string", 3, "process authkey must be a string, got %s", type(v))
+  self._authkey = v
+end
+
+for _, name in ipairs { "pid", "ident", "exitcode", "sentinel" } do
+  setters[name] = function() error(("'%s' of a process cannot be set"):format(name), 3) end
+end
+
+local function set_field(self, key, value)
+  local setter = setters[key]
+  if setter then return setter(self, value) end
+  rawset(self, key, value)
+end
+
+local function construct(class, options)
+  local self = setmetatable({}, class)
+  self:init(options)
+  return self
+end
+
+local function make_class(class)
+  function class.__index(self, key)
+    local getter = getters[key]
+    if getter then return getter(self) end
+    return class[key]
+  end
+  class.__newindex = set_field
+  class.__tostring = Process.__tostring
+  return class
+end
+
+--- Makes a subclass, whose `run` may be replaced.
+---
+--- *Python*: `class My(Process)`.
+---
+---     local My = mp.Process:extend "My"
+---     function My:run() print(self.name) end
+---     My{}:start()
+---@param name string the class's name; its processes are called "My-3"
+---@return table class call it with a table of options
+function Process:extend(name)
+  check(type(name) == "string", 2,
+    "bad argument #1 to 'extend' (string expected, got %s)", type(name))
+  local class = make_class { _class_name = name, super = self }
+  return setmetatable(class, { __index = self, __call = construct })
+end
+
+-- methods -----------------------------------------------------------------------------------
+
+local function check_self(self, method)
+  check(type(self) == "table" and getmetatable(self) and self._parent_pid, 3,
+    "bad argument #1 to '%s' (process expected; call it with a colon)", method)
+end
+
+local function check_started(self, method)
+  check_self(self, method)
+  if self._closed then
+    errors.raise("ClosedError", ("cannot %s %s: it was closed"):format(method, self._name))
+  end
+  check(self._handle, 3, "cannot %s %s: it has not been started", method, self._name)
+  check(self._parent_pid == system.getpid(), 3,
+    "cannot %s %s: only the process that started it can", method, self._name)
+end
+
+-- Looks at all children when as many again were started: none stays a zombie for long.
+local function sweep_sometimes()
+  started = started + 1
+  if started < 16 then return end
+  local left = 0
+  for p in pairs(running) do
+    if not ended(p) then left = left + 1 end
+  end
+  started = 16 - left
+end
+
+--- Starts the child, once.
+---
+--- *Raises* on a second call; `ProcessError` when the system has no room for another process;
+--- `SerializationError` under spawn and forkserver when something cannot be sent.
+function Process:start()
+  check_self(self, "start")
+  check(not self._pid, 2, "cannot start %s: it has been started before", self._name)
+  check(self._parent_pid == system.getpid(), 2,
+    "cannot start %s: another process made it", self._name)
+  sweep_sometimes()
+  local handle = core.new()
+  self._context:_launcher().launch(self, handle)
+  self._handle, self._pid = handle, handle:pid()
+  running[self] = true
+  self._target, self._args = nil, nil -- the parent needs them no more
+end
+
+--- Waits for the end.
+---
+--- *Blocks* until then or until the timeout. *Raises* before `start`.
+--- *Python*: returns nothing there.
+---@param timeout? number seconds; nil waits for ever
+---@return boolean ended false on timeout
+function Process:join(timeout)
+  check_started(self, "join")
+  if ended(self) then return true end
+  self._handle:wait(timeout)
+  return ended(self) or false
+end
+
+--- Does the child still run?
+---@return boolean
+function Process:is_alive()
+  check_self(self, "is_alive")
+  if self == current then return true end
+  check_started(self, "is_alive")
+  return not ended(self)
+end
+
+local function signaller(method, signal)
+  return function(self)
+    check_started(self, method)
+    if not ended(self) then self._handle:signal(signal) end
+  end
+end
+
+--- Sends SIGTERM; nothing happens after the end.
+Process.terminate = signaller("terminate", 15)
+--- Sends SIGKILL; nothing happens after the end.
+Process.kill = signaller("kill", 9)
+--- Sends SIGINT: raises `interrupted!` in the child.
+Process.interrupt = signaller("interrupt", 2)
+
+--- Gives back what the handle holds. *Raises* while the child runs.
+function Process:close()
+  check_self(self, "close")
+  if self._closed then return end
+  if self._handle then
+    check_started(self, "close")
+    check(ended(self), 2, "cannot close %s: it still runs; join it first", self._name)
+    self._handle:close()
+  end
+  self._closed = true
+end
+
+local function state_text(self)
+  if self._closed then return "closed" end
+  if self == current or (is_child and self._parent_pid ~= system.getpid()) then return "started" end
+  if not self._handle then return "initial" end
+  if not ended(self) then return "started" end
+  local code = self._exitcode
+  if code == 0 then return "stopped" end
+  local name = code < 0 and system.signal_name(-code)
+  return "stopped exitcode=" .. (name and "-" .. name or code)
+end
+
+function Process:__tostring()
+  return ("<%s name='%s'%s parent=%d %s%s>"):format(self._class_name, self._name,
+    self._pid and " pid=" .. self._pid or "", self._parent_pid, state_text(self),
+    self._daemon and " daemon" or "")
+end
+
+-- the life of a child -----------------------------------------------------------------------
+
+local function describe_error(e)
+  if type(e) == "string" then return e end
+  local meta = getmetatable(e)
+  if type(meta) == "table" and meta.__tostring then
+    local ok, text = pcall(tostring, e)
+    if ok then return text end
+  elseif type(e) == "number" then
+    return tostring(e)
+  end
+  return ("(error object is a %s value)"):format(type(e))
+end
+
+local function with_traceback(e)
+  return { value = e, text = debug.traceback(describe_error(e), 2) }
+end
+
+local function was_interrupted(e)
+  return core.interrupt_seen() and type(e) == "string" and e:find("interrupted!", 1, true)
+end
+
+local SIGINT <const>, SIGTERM <const>, SIGKILL <const> = 2, 15, 9
+
+local function run_exit_functions()
+  while #exit_functions > 0 do
+    local f = table.remove(exit_functions)
+    local ok, failure = xpcall(f, with_traceback)
+    if not ok then io.stderr:write("Error in at_exit function:\n", failure.text, "\n") end
+  end
+end
+
+-- Daemons are told to go, the others are waited for. Ctrl-C meanwhile kills them all.
+local function end_children()
+  core.children_signal("daemon", SIGTERM)
+  core.interrupt_arm()
+  local ok, failure = pcall(core.children_wait, "plain")
+  if not ok then core.children_signal("any", SIGKILL) end
+  if not core.children_wait("any", 2) then
+    core.children_signal("any", SIGKILL)
+    core.children_wait("any", 5)
+  end
+  return ok or failure
+end
+
+-- All that happens at the normal end of a process of the family.
+local function at_end()
+  run_exit_functions()
+  end_children()
+end
+
+local at_end_once <const> = core.on_end(at_end)
+
+local function leave(status)
+  local ok = pcall(at_end)
+  core.exit(ok and status or -SIGINT)
+end
+
+local function status_of(code)
+  if code == nil or code == true then return 0 end
+  if code == false then return 1 end
+  return math.tointeger(code) and math.tointeger(code) & 0xff or 1
+end
+
+--- Stands in for os.exit, so that it is a normal end.
+function M.exit(code, close)
+  if is_child then leave(status_of(code)) end
+  at_end_once()
+  os_exit(code, close)
+end
+
+local function report(self, failure)
+  io.stdout:flush()
+  io.stderr:write(("Process %s:\n%s\n"):format(self._name, failure.text))
+end
+
+-- State of the parent that is not the child's.
+local function become(self)
+  is_child = true
+  parent = { name = current._name, pid = self._parent_pid, slot = self._parent_slot }
+  current, made, running, started, exit_functions = self, 0, {}, 0, {}
+  self._pid = system.getpid()
+  randomseed(core.seed())
+end
+
+--- The child's whole life; answers with its exit status.
+---@param self multiprocessing.Process
+---@return integer
+function M.live(self)
+  become(self)
+  if self._memory_limit then core.limit_memory(self._memory_limit) end
+  local ok, failure = xpcall(self.run, with_traceback, self)
+  if ok then return leave(0) end
+  if was_interrupted(failure.value) then return leave(-SIGINT) end
+  report(self, failure)
+  return leave(1)
+end
+
+-- the module's functions --------------------------------------------------------------------
+
+--- The Process object of this process.
+---@return multiprocessing.Process
+function M.current_process()
+  return current
+end
+
+local ParentProcess = {}
+ParentProcess.__index = ParentProcess
+
+function ParentProcess:is_alive()
+  return core.alive(self.slot)
+end
+
+function ParentProcess:__tostring()
+  return ("<ParentProcess name='%s' pid=%d>"):format(self.name, self.pid)
+end
+
+--- The process that started this one (`name`, `pid`, `is_alive()`); nil in the first process.
+function M.parent_process()
+  return parent and setmetatable(parent, ParentProcess)
+end
+
+--- The children of this process that still run; collects those that have ended.
+---@return multiprocessing.Process[]
+function M.active_children()
+  local alive = {}
+  for p in pairs(running) do
+    if not ended(p) then alive[#alive + 1] = p end
+  end
+  table.sort(alive, function(a, b) return a._pid < b._pid end)
+  return alive
+end
+
+--- Has f called when this process ends normally: by return, error or os.exit. Last registered
+--- first. A child starts with none.
+---@param f function
+function M.at_exit(f)
+  check(type(f) == "function", 2,
+    "bad argument #1 to 'at_exit' (function expected, got %s)", type(f))
+  exit_functions[#exit_functions + 1] = f
+end
+
+--- The class Process whose instances start by the method of the given context.
+function M.bind(context)
+  local class = make_class { _class_name = "Process", _context = context }
+  return setmetatable(class, { __index = Process, __call = construct })
+end
+
+current = make_class(setmetatable({ _class_name = "_MainProcess" }, { __index = Process }))
+current = setmetatable({
+  _name = "MainProcess", _daemon = false, _parent_pid = system.getpid(), _pid = system.getpid(),
+}, current)
+
+return M

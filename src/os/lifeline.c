@@ -1,0 +1,36 @@
+/*
+** lifeline.c: a pipe that kills its reader when the writer is gone
+** MIT licence, see LICENSE
+*/
+
+#include "os/lifeline.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <unistd.h>
+
+#include "base/code.h"
+#include "os/fd.h"
+
+/* Order matters: first the signal is armed, then we look whether the parent
+** has gone before that.  Between the two nothing can be missed. */
+int mp_lifeline_arm(int fd, int sig) {
+  char byte;
+  if (fcntl(fd, F_SETOWN, getpid()) < 0 || fcntl(fd, F_SETSIG, sig) < 0 ||
+      fcntl(fd, F_SETFL, O_ASYNC | O_NONBLOCK) < 0)
+    return -errno;
+  return mp_fd_read(fd, &byte, 1) == 0 ? MP_EEOF : 0;
+}
+
+int mp_stdin_close(void) {
+  __fpurge(stdin); /* not fflush, which would seek in the shared file */
+  clearerr(stdin);
+  int fd = open("/dev/null", O_RDONLY);
+  if (fd <= 0)
+    return fd < 0 ? -errno : 0;
+  int rc = dup2(fd, 0) < 0 ? -errno : 0;
+  mp_fd_close(fd);
+  return rc;
+}

@@ -1,0 +1,282 @@
+/*
+** child.c: a process that this one has started
+** MIT licence, see LICENSE
+*/
+
+#include "proc/child.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/code.h"
+#include "os/clock.h"
+#include "os/fd.h"
+#include "os/poll.h"
+#include "os/reap.h"
+#include "os/self.h"
+#include "os/signal.h"
+#include "proc/boot.h"
+
+struct mp_child {
+  struct mp_child *older; /* list of this process's started children */
+  const void *owner;
+  struct mp_arena *arena;
+  mp_proc proc;
+  pid_t parent; /* who started it: others may not touch it */
+  pid_t pid;
+  int pidfd;    /* -1: given back */
+  int lifeline; /* write end; -1: none */
+  int daemon;
+  int running;
+  int status;
+  int last_signal; /* what we sent last: the best guess for a lost status */
+  int has_handle;
+  int wants_sentinel;
+};
+
+static struct mp_child *youngest;
+static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* --- the list ------------------------------------------------------------- */
+
+static void list_add(struct mp_child *c) {
+  pthread_mutex_lock(&list_lock);
+  c->older = youngest;
+  youngest = c;
+  pthread_mutex_unlock(&list_lock);
+}
+
+static void list_remove(struct mp_child *c) {
+  pthread_mutex_lock(&list_lock);
+  struct mp_child **link = &youngest;
+  while (*link != NULL && *link != c)
+    link = &(*link)->older;
+  if (*link != NULL)
+    *link = c->older;
+  pthread_mutex_unlock(&list_lock);
+}
+
+/* --- birth ---------------------------------------------------------------- */
+
+struct mp_child *mp_child_new(void) {
+  struct mp_child *c = calloc(1, sizeof *c);
+  if (c == NULL)
+    return NULL;
+  c->pidfd = c->lifeline = -1;
+  c->has_handle = 1;
+  return c;
+}
+
+static void drop_descriptors(struct mp_child *c) {
+  if (c->pidfd >= 0)
+    mp_fd_close(c->pidfd);
+  if (c->lifeline >= 0)
+    mp_fd_close(c->lifeline);
+  c->pidfd = c->lifeline = -1;
+}
+
+/* In the newborn, all signals blocked: returns 1, or not at all. */
+static int be_born(struct mp_arena *a, mp_proc slot, const int lifeline[2]) {
+  struct mp_boot boot = {a, slot, lifeline[0]};
+  if (lifeline[1] >= 0)
+    mp_fd_close(lifeline[1]);
+  if (mp_boot(&boot) < 0)
+    _exit(EXIT_FAILURE);
+  return 1;
+}
+
+/* Without a pidfd it could neither be waited for nor signalled safely. */
+static int adopt(struct mp_child *c, pid_t pid) {
+  int pidfd = mp_pidfd_open(pid);
+  if (pidfd < 0) {
+    mp_signal_send(pid, SIGKILL);
+    mp_pid_reap(pid);
+    return pidfd;
+  }
+  c->pid = pid;
+  c->pidfd = pidfd;
+  c->parent = mp_self_pid();
+  c->running = 1;
+  list_add(c);
+  return 0;
+}
+
+static int fork_into(struct mp_child *c, const int lifeline[2]) {
+  sigset_t old;
+  mp_signal_block_all(&old); /* until the child has dropped our handlers */
+  pid_t pid = fork();
+  int rc = pid < 0 ? -errno : 0;
+  if (pid == 0)
+    return be_born(c->arena, c->proc, lifeline);
+  if (pid > 0) {
+    mp_slot_set_pid(c->arena, c->proc, pid);
+    rc = adopt(c, pid);
+  }
+  mp_signal_restore(&old);
+  return rc;
+}
+
+int mp_child_fork(struct mp_child *c, struct mp_arena *a,
+                  const struct mp_child_options *o) {
+  int lifeline[2] = {-1, -1};
+  int rc = o->daemon ? mp_fd_pipe(lifeline) : 0;
+  if (rc < 0)
+    return rc;
+  rc = mp_slot_take(a, 1, &c->proc);
+  if (rc >= 0) {
+    c->arena = a;
+    c->owner = o->owner;
+    c->daemon = o->daemon;
+    c->lifeline = lifeline[1];
+    rc = fork_into(c, lifeline);
+    if (rc == 1)
+      return 1;
+    if (rc < 0)
+      mp_slot_drop(a, c->proc);
+  }
+  if (lifeline[0] >= 0)
+    mp_fd_close(lifeline[0]);
+  if (rc < 0) {
+    c->lifeline = -1;
+    if (lifeline[1] >= 0)
+      mp_fd_close(lifeline[1]);
+  }
+  return rc;
+}
+
+/* --- death ---------------------------------------------------------------- */
+
+/* Somebody else has reaped it: the slot knows what it exited with; one who
+** was killed could not write that down. */
+static int status_from_slot(const struct mp_child *c) {
+  struct mp_slot_info info;
+  if (mp_slot_info(c->arena, c->proc, &info) >= 0 &&
+      info.status != MP_STATUS_UNKNOWN)
+    return info.status;
+  return -(c->last_signal != 0 ? c->last_signal : SIGKILL);
+}
+
+static void note_end(struct mp_child *c, int status) {
+  c->status = status;
+  c->running = 0;
+  list_remove(c);
+  mp_slot_drop(c->arena, c->proc);
+  if (c->wants_sentinel) {
+    int pidfd = c->pidfd;
+    c->pidfd = -1;
+    drop_descriptors(c);
+    c->pidfd = pidfd;
+  } else {
+    drop_descriptors(c);
+  }
+}
+
+/* 1 when it has ended, 0 when not. */
+static int look(struct mp_child *c) {
+  int status;
+  int rc = mp_pidfd_reap(c->pidfd, &status);
+  if (rc == 0)
+    return 0;
+  note_end(c, rc == 1 ? status : status_from_slot(c));
+  return 1;
+}
+
+int mp_child_wait(struct mp_child *c, int64_t deadline) {
+  if (!c->running)
+    return 1;
+  if (c->parent != mp_self_pid())
+    return -ECHILD;
+  int rc = mp_poll_one(c->pidfd, POLLIN, deadline);
+  return rc <= 0 ? rc : look(c);
+}
+
+int mp_child_status(const struct mp_child *c) {
+  return c->status;
+}
+
+int mp_child_signal(struct mp_child *c, int sig) {
+  if (!c->running)
+    return 0;
+  if (c->parent != mp_self_pid())
+    return -ECHILD;
+  c->last_signal = sig;
+  int rc = mp_pidfd_signal(c->pidfd, sig);
+  return rc == -ESRCH ? 0 : rc;
+}
+
+pid_t mp_child_pid(const struct mp_child *c) {
+  return c->pid;
+}
+
+mp_proc mp_child_proc(const struct mp_child *c) {
+  return c->proc;
+}
+
+int mp_child_is_daemon(const struct mp_child *c) {
+  return c->daemon;
+}
+
+int mp_child_sentinel(struct mp_child *c) {
+  c->wants_sentinel = 1;
+  if (c->pidfd < 0)
+    return -ECHILD;
+  return c->pidfd;
+}
+
+void mp_child_release(struct mp_child *c) {
+  if (c->running && c->parent == mp_self_pid()) {
+    c->has_handle = 0; /* the list keeps it until its end is seen */
+    return;
+  }
+  if (c->parent == mp_self_pid())
+    drop_descriptors(c);
+  free(c);
+}
+
+/* --- all of them ---------------------------------------------------------- */
+
+static int is_kind(const struct mp_child *c, const void *owner, int kind) {
+  return c->owner == owner &&
+         (kind & (c->daemon ? MP_CHILD_DAEMON : MP_CHILD_PLAIN)) != 0;
+}
+
+void mp_children_signal(const void *owner, int kind, int sig) {
+  pthread_mutex_lock(&list_lock);
+  for (struct mp_child *c = youngest; c != NULL; c = c->older) {
+    if (is_kind(c, owner, kind))
+      mp_child_signal(c, sig);
+  }
+  pthread_mutex_unlock(&list_lock);
+}
+
+static struct mp_child *find(const void *owner, int kind) {
+  pthread_mutex_lock(&list_lock);
+  struct mp_child *c = youngest;
+  while (c != NULL && !is_kind(c, owner, kind))
+    c = c->older;
+  pthread_mutex_unlock(&list_lock);
+  return c;
+}
+
+int mp_children_wait(const void *owner, int kind, int64_t deadline) {
+  struct mp_child *c;
+  while ((c = find(owner, kind)) != NULL) {
+    int rc = mp_child_wait(c, deadline);
+    if (rc <= 0)
+      return rc;
+    if (!c->has_handle)
+      free(c);
+  }
+  return 1;
+}
+
+/* The lock may have been held by another thread of the parent. */
+void mp_children_forget(void) {
+  pthread_mutex_init(&list_lock, NULL);
+  for (struct mp_child *c = youngest; c != NULL; c = c->older)
+    drop_descriptors(c);
+  youngest = NULL;
+}

@@ -1,0 +1,78 @@
+/*
+** child.h: a process that this one has started
+** MIT licence, see LICENSE
+**
+**    new --start--> running --end seen--> ended      release: the handle goes
+**
+** The children of a process are kept in one list (the family's branch that
+** hangs on this process): a forked child must close what belongs to its
+** siblings, and at the end of the process they are joined or terminated, also
+** when Lua has lost its handles.  Death is seen through the pidfd; the exit
+** status comes from the kernel, or from the child's slot where someone else
+** has reaped it (SIGCHLD ignored, a host that waits for everybody).
+**
+** A child belongs to the process that started it: in any other process its
+** handle answers -ECHILD.
+*/
+
+#ifndef MP_PROC_CHILD_H
+#define MP_PROC_CHILD_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "shm/slot.h"
+
+struct mp_child;
+
+struct mp_child_options {
+  const void *owner; /* whose end joins it: a lua_State's registry */
+  int daemon;        /* ends with its parent: gets a lifeline */
+};
+
+/* Memory for a child that is not started yet.  NULL without memory. */
+struct mp_child *mp_child_new(void);
+
+/*
+** Forks.  1 in the child, which has passed boot.h's list of resets and is LIVE
+** in its slot; 0 in the parent; negative: nothing was started, nothing is
+** left.  The caller has flushed what would be written twice.
+*/
+int mp_child_fork(struct mp_child *c, struct mp_arena *a,
+                  const struct mp_child_options *o);
+
+/* Has it ended?  Waits until the deadline: 1, 0, -EINTR, -ECHILD. */
+int mp_child_wait(struct mp_child *c, int64_t deadline);
+
+/* After its end: n from exit(n), -n from signal n. */
+int mp_child_status(const struct mp_child *c);
+
+/* 0, also after its end (nobody is hit then); a negative errno. */
+int mp_child_signal(struct mp_child *c, int sig);
+
+pid_t mp_child_pid(const struct mp_child *c);
+mp_proc mp_child_proc(const struct mp_child *c);
+int mp_child_is_daemon(const struct mp_child *c);
+
+/* The pidfd, readable after the end; it stays open until release.  Children
+** whose sentinel nobody asked for give it back when they end. */
+int mp_child_sentinel(struct mp_child *c);
+
+/* The handle goes.  A running child runs on, and is still joined or
+** terminated at the end of this process. */
+void mp_child_release(struct mp_child *c);
+
+/* --- the end of this process, and others that need all children --- */
+
+enum mp_child_kind { MP_CHILD_PLAIN = 1, MP_CHILD_DAEMON = 2, MP_CHILD_ANY = 3 };
+
+/* Signals all running children of that kind, the youngest first. */
+void mp_children_signal(const void *owner, int kind, int sig);
+
+/* Waits for all of them: 1 when none is left, 0 on timeout, -EINTR. */
+int mp_children_wait(const void *owner, int kind, int64_t deadline);
+
+/* In a forked child: closes what belongs to the siblings. */
+void mp_children_forget(void);
+
+#endif
