@@ -25,6 +25,7 @@
 #include "os/signal.h"
 #include "proc/boot.h"
 #include "proc/child.h"
+#include "proc/fork.h"
 
 #define CHILD "multiprocessing.child"
 
@@ -129,7 +130,7 @@ static _Noreturn void live(lua_State *co, struct mp_arena *a) {
 /* child:fork(main, argument, daemon).  Returns in the parent only. */
 static int child_fork(lua_State *L) {
   struct mp_child *c = check_child(L);
-  struct mp_child_options o = {owner_of(L), lua_toboolean(L, 4)};
+  struct mp_child_options o = {owner_of(L), lua_toboolean(L, 4), 1};
   luaL_checktype(L, 2, LUA_TFUNCTION);
   lua_settop(L, 3);
   struct mp_arena *a = mp_core_arena(L);
@@ -138,7 +139,9 @@ static int child_fork(lua_State *L) {
   lua_pushvalue(L, 3);
   lua_xmove(L, co, 2);
   fflush(NULL); /* else both would write what is buffered */
-  int rc = mp_child_fork(c, a, &o);
+  int rc = mp_child_begin(c, a, &o);
+  if (rc >= 0)
+    rc = mp_child_fork(c, a);
   if (rc == 1)
     live(co, a);
   if (rc < 0)

@@ -5,14 +5,12 @@
 
 #include "proc/boot.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include "os/lifeline.h"
 #include "os/signal.h"
+#include "os/spawn.h"
 #include "proc/child.h"
 
 /*
@@ -41,5 +39,5 @@ void mp_boot_exit(struct mp_arena *a, int status) {
   mp_slot_leave(a, status);
   if (status < 0)
     mp_signal_die(-status);
-  _exit(status < 0 ? 128 - status : status);
+  mp_exit_now(status < 0 ? 128 - status : status);
 }

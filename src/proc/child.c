@@ -9,16 +9,13 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "base/code.h"
 #include "os/clock.h"
 #include "os/fd.h"
 #include "os/poll.h"
 #include "os/reap.h"
 #include "os/self.h"
 #include "os/signal.h"
-#include "proc/boot.h"
 
 struct mp_child {
   struct mp_child *older; /* list of this process's started children */
@@ -29,6 +26,8 @@ struct mp_child {
   pid_t pid;
   int pidfd;    /* -1: given back */
   int lifeline; /* write end; -1: none */
+  int lifeline_read; /* only between begin and adopt */
+  int stranger; /* not our child by the kernel's book: the server's */
   int daemon;
   int running;
   int status;
@@ -65,86 +64,80 @@ struct mp_child *mp_child_new(void) {
   struct mp_child *c = calloc(1, sizeof *c);
   if (c == NULL)
     return NULL;
-  c->pidfd = c->lifeline = -1;
+  c->pidfd = c->lifeline = c->lifeline_read = -1;
   c->has_handle = 1;
   return c;
 }
 
-static void drop_descriptors(struct mp_child *c) {
-  if (c->pidfd >= 0)
-    mp_fd_close(c->pidfd);
-  if (c->lifeline >= 0)
-    mp_fd_close(c->lifeline);
-  c->pidfd = c->lifeline = -1;
+static void close_if_open(int *fd) {
+  if (*fd >= 0)
+    mp_fd_close(*fd);
+  *fd = -1;
 }
 
-/* In the newborn, all signals blocked: returns 1, or not at all. */
-static int be_born(struct mp_arena *a, mp_proc slot, const int lifeline[2]) {
-  struct mp_boot boot = {a, slot, lifeline[0]};
-  if (lifeline[1] >= 0)
-    mp_fd_close(lifeline[1]);
-  if (mp_boot(&boot) < 0)
-    _exit(EXIT_FAILURE);
-  return 1;
+static void drop_descriptors(struct mp_child *c) {
+  close_if_open(&c->pidfd);
+  close_if_open(&c->lifeline);
+  close_if_open(&c->lifeline_read);
+}
+
+int mp_child_begin(struct mp_child *c, struct mp_arena *a,
+                   const struct mp_child_options *o) {
+  int lifeline[2] = {-1, -1};
+  int rc = o->daemon ? mp_fd_pipe(lifeline) : 0;
+  if (rc < 0)
+    return rc;
+  rc = mp_slot_take(a, o->inherit, &c->proc);
+  if (rc < 0) {
+    close_if_open(&lifeline[0]);
+    close_if_open(&lifeline[1]);
+    return rc;
+  }
+  c->arena = a;
+  c->owner = o->owner;
+  c->daemon = o->daemon;
+  c->lifeline_read = lifeline[0];
+  c->lifeline = lifeline[1];
+  return 0;
+}
+
+int mp_child_lifeline(const struct mp_child *c) {
+  return c->lifeline_read;
+}
+
+int mp_child_keep_read_end(struct mp_child *c) {
+  int fd = c->lifeline_read;
+  c->lifeline_read = -1;
+  close_if_open(&c->lifeline);
+  return fd;
+}
+
+void mp_child_abort(struct mp_child *c) {
+  drop_descriptors(c);
+  mp_slot_drop(c->arena, c->proc);
+}
+
+void mp_child_adopt(struct mp_child *c, pid_t pid, int pidfd, int stranger) {
+  close_if_open(&c->lifeline_read);
+  mp_slot_set_pid(c->arena, c->proc, pid);
+  c->pid = pid;
+  c->pidfd = pidfd;
+  c->stranger = stranger;
+  c->parent = mp_self_pid();
+  c->running = 1;
+  list_add(c);
 }
 
 /* Without a pidfd it could neither be waited for nor signalled safely. */
-static int adopt(struct mp_child *c, pid_t pid) {
+int mp_child_adopt_own(struct mp_child *c, pid_t pid) {
   int pidfd = mp_pidfd_open(pid);
   if (pidfd < 0) {
     mp_signal_send(pid, SIGKILL);
     mp_pid_reap(pid);
     return pidfd;
   }
-  c->pid = pid;
-  c->pidfd = pidfd;
-  c->parent = mp_self_pid();
-  c->running = 1;
-  list_add(c);
+  mp_child_adopt(c, pid, pidfd, 0);
   return 0;
-}
-
-static int fork_into(struct mp_child *c, const int lifeline[2]) {
-  sigset_t old;
-  mp_signal_block_all(&old); /* until the child has dropped our handlers */
-  pid_t pid = fork();
-  int rc = pid < 0 ? -errno : 0;
-  if (pid == 0)
-    return be_born(c->arena, c->proc, lifeline);
-  if (pid > 0) {
-    mp_slot_set_pid(c->arena, c->proc, pid);
-    rc = adopt(c, pid);
-  }
-  mp_signal_restore(&old);
-  return rc;
-}
-
-int mp_child_fork(struct mp_child *c, struct mp_arena *a,
-                  const struct mp_child_options *o) {
-  int lifeline[2] = {-1, -1};
-  int rc = o->daemon ? mp_fd_pipe(lifeline) : 0;
-  if (rc < 0)
-    return rc;
-  rc = mp_slot_take(a, 1, &c->proc);
-  if (rc >= 0) {
-    c->arena = a;
-    c->owner = o->owner;
-    c->daemon = o->daemon;
-    c->lifeline = lifeline[1];
-    rc = fork_into(c, lifeline);
-    if (rc == 1)
-      return 1;
-    if (rc < 0)
-      mp_slot_drop(a, c->proc);
-  }
-  if (lifeline[0] >= 0)
-    mp_fd_close(lifeline[0]);
-  if (rc < 0) {
-    c->lifeline = -1;
-    if (lifeline[1] >= 0)
-      mp_fd_close(lifeline[1]);
-  }
-  return rc;
 }
 
 /* --- death ---------------------------------------------------------------- */
@@ -153,6 +146,8 @@ int mp_child_fork(struct mp_child *c, struct mp_arena *a,
 ** was killed could not write that down. */
 static int status_from_slot(const struct mp_child *c) {
   struct mp_slot_info info;
+  if (c->stranger)
+    mp_slot_wait_status(c->arena, c->proc, mp_now() + MP_SECOND);
   if (mp_slot_info(c->arena, c->proc, &info) >= 0 &&
       info.status != MP_STATUS_UNKNOWN)
     return info.status;
@@ -164,20 +159,15 @@ static void note_end(struct mp_child *c, int status) {
   c->running = 0;
   list_remove(c);
   mp_slot_drop(c->arena, c->proc);
-  if (c->wants_sentinel) {
-    int pidfd = c->pidfd;
-    c->pidfd = -1;
-    drop_descriptors(c);
-    c->pidfd = pidfd;
-  } else {
-    drop_descriptors(c);
-  }
+  close_if_open(&c->lifeline);
+  if (!c->wants_sentinel)
+    close_if_open(&c->pidfd);
 }
 
 /* 1 when it has ended, 0 when not. */
 static int look(struct mp_child *c) {
   int status;
-  int rc = mp_pidfd_reap(c->pidfd, &status);
+  int rc = c->stranger ? -ECHILD : mp_pidfd_reap(c->pidfd, &status);
   if (rc == 0)
     return 0;
   note_end(c, rc == 1 ? status : status_from_slot(c));

@@ -28,18 +28,25 @@ struct mp_child;
 struct mp_child_options {
   const void *owner; /* whose end joins it: a lua_State's registry */
   int daemon;        /* ends with its parent: gets a lifeline */
+  int inherit;       /* a copy of this process: it has its handles, too */
 };
 
 /* Memory for a child that is not started yet.  NULL without memory. */
 struct mp_child *mp_child_new(void);
 
-/*
-** Forks.  1 in the child, which has passed boot.h's list of resets and is LIVE
-** in its slot; 0 in the parent; negative: nothing was started, nothing is
-** left.  The caller has flushed what would be written twice.
-*/
-int mp_child_fork(struct mp_child *c, struct mp_arena *a,
-                  const struct mp_child_options *o);
+/* --- starting, in steps: begin, then one of fork.h, spawn.h, server.h, which
+** end in adopt; or abort.  All: 0 or a negative code. --- */
+
+int mp_child_begin(struct mp_child *c, struct mp_arena *a,
+                   const struct mp_child_options *o);
+int mp_child_lifeline(const struct mp_child *c); /* read end, or -1 */
+/* In a forked child: closes the write end, gives up the read end. */
+int mp_child_keep_read_end(struct mp_child *c);
+void mp_child_abort(struct mp_child *c);
+/* `stranger`: another process reaps it, its status comes by the slot. */
+void mp_child_adopt(struct mp_child *c, pid_t pid, int pidfd, int stranger);
+/* Our own child: opens its pidfd; kills it where that fails. */
+int mp_child_adopt_own(struct mp_child *c, pid_t pid);
 
 /* Has it ended?  Waits until the deadline: 1, 0, -EINTR, -ECHILD. */
 int mp_child_wait(struct mp_child *c, int64_t deadline);
