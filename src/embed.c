@@ -5,10 +5,17 @@
 
 #include "mplua.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "lauxlib.h"
 #include "lua.h"
+#include "lualib.h"
 
+#include "bind/child.h"
 #include "bind/core.h"
+#include "os/program.h"
+#include "os/spawn.h"
 
 const char *mplua_version(void) {
   return MPLUA_VERSION;
@@ -26,7 +33,22 @@ int luaopen_multiprocessing(lua_State *L) {
   return mp_core_require(L, "multiprocessing");
 }
 
+/* The libraries of a standalone interpreter, with ours among them. */
+static int open_all(lua_State *L) {
+  luaL_openlibs(L);
+  mplua_openlibs(L);
+  return 0;
+}
+
 void mplua_child_entry(int argc, char **argv) {
-  (void)argc;
-  (void)argv;
+  mp_program_set_target();
+  if (argc < 3 || strcmp(argv[1], MP_CHILD_OPTION) != 0)
+    return;
+  lua_State *L = luaL_newstate();
+  if (L != NULL) {
+    lua_pushcfunction(L, open_all);
+    if (lua_pcall(L, 0, 0, 0) == LUA_OK)
+      mp_newborn(L, argv[2]);
+  }
+  mp_exit_now(EXIT_FAILURE);
 }

@@ -5,14 +5,20 @@
 -- the default method. Lower modules get the context as an argument and never require this one.
 
 local errors = require "multiprocessing.errors"
+local log = require "multiprocessing.log"
 local process = require "multiprocessing.process"
 local system = require "multiprocessing.core.system"
 
 local M = {}
 
-local methods <const> = { "fork" }
+local methods <const> = { "fork", "spawn", "forkserver" }
 
-local chosen -- by set_start_method
+-- what a child inherits, however it is started
+local state = {
+  method = nil,     -- by set_start_method
+  executable = nil, -- by set_executable
+  preload = {},     -- by set_forkserver_preload
+}
 
 ---@class multiprocessing
 local Context = {}
@@ -29,6 +35,8 @@ Context.current_process = process.current_process
 Context.parent_process = process.parent_process
 Context.active_children = process.active_children
 Context.at_exit = process.at_exit
+Context.get_logger = log.get_logger
+Context.log_to_stderr = log.log_to_stderr
 
 -- errors --------------------------------------------------------------------------------------
 
@@ -63,29 +71,82 @@ end
 ---@param force? boolean
 function Context.set_start_method(name, force)
   check_method(name, "set_start_method")
-  if chosen and not force then
-    error("cannot set the start method again: it is '" .. chosen .. "' (use force = true)", 2)
+  if state.method and not force then
+    error(("cannot set the start method again: it is '%s' (force = true does)"):format(
+      state.method), 2)
   end
-  chosen = name
+  state.method = name
 end
 
---- The start method in use.
+--- The start method in use: what was set, else "fork", or "forkserver" in a process with more
+--- than one thread, where fork is not safe.
 ---@return string
 function Context.get_start_method()
-  return chosen or methods[1]
+  return state.method or (system.thread_count() > 1 and "forkserver" or "fork")
 end
 
-function Context:_launcher()
-  return require("multiprocessing.start." .. (self._method or Context.get_start_method()))
+--- The program that spawn and forkserver run: `mplua`, a `lua5.4` that can load this module, or a
+--- program whose `main` begins with `mplua_child_entry`. The default is this process's own.
+---@param path string
+function Context.set_executable(path)
+  if type(path) ~= "string" then
+    error(("bad argument #1 to 'set_executable' (string expected, got %s)"):format(type(path)), 2)
+  end
+  state.executable = path
+end
+
+--- Modules that a forkserver loads when it starts, so that its children have them at once.
+---@param modules string[]
+function Context.set_forkserver_preload(modules)
+  if type(modules) ~= "table" then
+    error(("bad argument #1 to 'set_forkserver_preload' (list of module names expected, got %s)")
+      :format(type(modules)), 2)
+  end
+  state.preload = table.move(modules, 1, #modules, 1, {})
+end
+
+local function check_fork()
+  local threads = system.thread_count()
+  if threads == 1 then return end
+  errors.raise("ProcessError", ("cannot fork: this process has %d threads, and a lock that one of "
+    .. "them holds would stay locked in the child; use 'forkserver' or 'spawn'"):format(threads))
+end
+
+--- Starts a process by this context's method; called by Process:start.
+function Context:_launch(child, handle)
+  local method = self._method or Context.get_start_method()
+  if method == "fork" then check_fork() end
+  require("multiprocessing.start." .. method).launch(child, handle, M)
+end
+
+function M.executable() return state.executable end
+function M.preload() return state.preload end
+
+--- State that a newborn takes over from its parent.
+function M.export()
+  return { state = state, log = log.export() }
+end
+
+function M.import(inherited)
+  state = inherited.state
+  log.import(inherited.log)
 end
 
 local function new(method)
-  local self = { _method = method }
+  local self = setmetatable({ _method = method }, Context)
   self.Process = process.bind(self)
-  return setmetatable(self, Context)
+  if method then
+    function self.get_start_method() return method end
+    function self.set_start_method()
+      error(("this context's start method is '%s' for good"):format(method), 2)
+    end
+  end
+  return self
 end
 
-local contexts = {}
+local contexts = {} -- reachable from this module, so that they travel by name
+M.contexts = contexts
+for _, method in ipairs(methods) do contexts[method] = new(method) end
 
 --- An object with this same API, bound to a start method.
 ---
@@ -96,17 +157,7 @@ local contexts = {}
 function Context.get_context(method)
   if method == nil then return M.default end
   check_method(method, "get_context")
-  if not contexts[method] then
-    local ctx = new(method)
-    function ctx.get_start_method() return method end
-    contexts[method] = ctx
-  end
   return contexts[method]
-end
-
---- Contexts travel by name.
-function Context.__reduce(self)
-  return Context.get_context, self._method
 end
 
 M.default = new(nil)

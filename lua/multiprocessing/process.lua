@@ -115,7 +115,16 @@ end
 
 function getters:name() return self._name end
 function getters:daemon() return self._daemon end
-function getters:authkey() return self._authkey or current._authkey end
+
+-- Made when it is first asked for, or needed by a child.
+function getters:authkey()
+  if self._authkey then return self._authkey end
+  if not current._authkey then
+    current._authkey = string.pack("jjj", core.seed(), core.seed(), (core.seed()))
+  end
+  return current._authkey
+end
+
 function getters:pid() return self._pid end
 function getters:ident() return self._pid end
 
@@ -148,27 +157,30 @@ for _, name in ipairs { "pid", "ident", "exitcode", "sentinel" } do
   setters[name] = function() error(("'%s' of a process cannot be set"):format(name), 3) end
 end
 
-local function set_field(self, key, value)
-  local setter = setters[key]
-  if setter then return setter(self, value) end
-  rawset(self, key, value)
-end
+-- These are reachable by name, so that classes can travel by value.
 
-local function construct(class, options)
+function M.construct(class, options)
   local self = setmetatable({}, class)
   self:init(options)
   return self
 end
 
-local function make_class(class)
-  function class.__index(self, key)
-    local getter = getters[key]
-    if getter then return getter(self) end
-    return class[key]
-  end
-  class.__newindex = set_field
+function M.get_field(self, key)
+  local getter = getters[key]
+  if getter then return getter(self) end
+  return getmetatable(self)[key]
+end
+
+function M.set_field(self, key, value)
+  local setter = setters[key]
+  if setter then return setter(self, value) end
+  rawset(self, key, value)
+end
+
+local function make_class(class, base)
+  class.__index, class.__newindex = M.get_field, M.set_field
   class.__tostring = Process.__tostring
-  return class
+  return setmetatable(class, { __index = base, __call = M.construct })
 end
 
 --- Makes a subclass, whose `run` may be replaced.
@@ -183,8 +195,7 @@ end
 function Process:extend(name)
   check(type(name) == "string", 2,
     "bad argument #1 to 'extend' (string expected, got %s)", type(name))
-  local class = make_class { _class_name = name, super = self }
-  return setmetatable(class, { __index = self, __call = construct })
+  return make_class({ _class_name = name, super = self }, self)
 end
 
 -- methods -----------------------------------------------------------------------------------
@@ -226,7 +237,9 @@ function Process:start()
     "cannot start %s: another process made it", self._name)
   sweep_sometimes()
   local handle = core.new()
-  self._context:_launcher().launch(self, handle)
+  self._parent_name, self._parent_slot = current._name, core.self()
+  self._authkey = self.authkey
+  self._context:_launch(self, handle)
   self._handle, self._pid = handle, handle:pid()
   running[self] = true
   self._target, self._args = nil, nil -- the parent needs them no more
@@ -376,7 +389,7 @@ end
 -- State of the parent that is not the child's.
 local function become(self)
   is_child = true
-  parent = { name = current._name, pid = self._parent_pid, slot = self._parent_slot }
+  parent = { name = self._parent_name, pid = self._parent_pid, slot = self._parent_slot }
   current, made, running, started, exit_functions = self, 0, {}, 0, {}
   self._pid = system.getpid()
   randomseed(core.seed())
@@ -441,13 +454,11 @@ end
 
 --- The class Process whose instances start by the method of the given context.
 function M.bind(context)
-  local class = make_class { _class_name = "Process", _context = context }
-  return setmetatable(class, { __index = Process, __call = construct })
+  return make_class({ _class_name = "Process", _context = context }, Process)
 end
 
-current = make_class(setmetatable({ _class_name = "_MainProcess" }, { __index = Process }))
 current = setmetatable({
   _name = "MainProcess", _daemon = false, _parent_pid = system.getpid(), _pid = system.getpid(),
-}, current)
+}, make_class({ _class_name = "_MainProcess" }, Process))
 
 return M

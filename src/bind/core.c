@@ -18,6 +18,7 @@
 static const luaL_Reg c_modules[] = {
     {"multiprocessing.core.system", mp_open_system},
     {"multiprocessing.core.process", mp_open_process},
+    {"multiprocessing.core.start", mp_open_start},
     {NULL, NULL},
 };
 

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/code.h"
+#include "bind/child.h"
 #include "bind/core.h"
 #include "bind/interrupt.h"
 #include "bind/limit.h"
@@ -29,7 +30,7 @@
 
 #define CHILD "multiprocessing.child"
 
-static const void *owner_of(lua_State *L) {
+const void *mp_owner_of(lua_State *L) {
   return lua_topointer(L, LUA_REGISTRYINDEX);
 }
 
@@ -45,8 +46,8 @@ static int process_new(lua_State *L) {
   return 1;
 }
 
-static struct mp_child *check_child(lua_State *L) {
-  struct mp_child **box = luaL_checkudata(L, 1, CHILD);
+struct mp_child *mp_check_child(lua_State *L, int arg) {
+  struct mp_child **box = luaL_checkudata(L, arg, CHILD);
   if (*box == NULL)
     mp_raise(L, "ClosedError", "process object is closed");
   return *box;
@@ -61,7 +62,7 @@ static int child_close(lua_State *L) {
 }
 
 static int child_wait(lua_State *L) {
-  struct mp_child *c = check_child(L);
+  struct mp_child *c = mp_check_child(L, 1);
   int64_t deadline = mp_opt_deadline(L, 2);
   int rc;
   do
@@ -76,17 +77,17 @@ static int child_wait(lua_State *L) {
 }
 
 static int child_status(lua_State *L) {
-  lua_pushinteger(L, mp_child_status(check_child(L)));
+  lua_pushinteger(L, mp_child_status(mp_check_child(L, 1)));
   return 1;
 }
 
 static int child_pid(lua_State *L) {
-  lua_pushinteger(L, mp_child_pid(check_child(L)));
+  lua_pushinteger(L, mp_child_pid(mp_check_child(L, 1)));
   return 1;
 }
 
 static int child_sentinel(lua_State *L) {
-  int fd = mp_child_sentinel(check_child(L));
+  int fd = mp_child_sentinel(mp_check_child(L, 1));
   if (fd < 0)
     return 0;
   lua_pushinteger(L, fd);
@@ -94,7 +95,7 @@ static int child_sentinel(lua_State *L) {
 }
 
 static int child_signal(lua_State *L) {
-  struct mp_child *c = check_child(L);
+  struct mp_child *c = mp_check_child(L, 1);
   int rc = mp_child_signal(c, (int)luaL_checkinteger(L, 2));
   if (rc == -ECHILD)
     return luaL_error(L, "only the process that started it can signal it");
@@ -115,8 +116,7 @@ static void postpone_collector(lua_State *L) {
   lua_gc(L, LUA_GCSTEP, -(kib < 65536 ? kib : 65536));
 }
 
-/* co: function, argument.  The function answers with the exit status. */
-static _Noreturn void live(lua_State *co, struct mp_arena *a) {
+void mp_live(lua_State *co, struct mp_arena *a) {
   int status = EXIT_FAILURE;
   mp_interrupt_arm(co, 0);
   postpone_collector(co);
@@ -129,8 +129,8 @@ static _Noreturn void live(lua_State *co, struct mp_arena *a) {
 
 /* child:fork(main, argument, daemon).  Returns in the parent only. */
 static int child_fork(lua_State *L) {
-  struct mp_child *c = check_child(L);
-  struct mp_child_options o = {owner_of(L), lua_toboolean(L, 4), 1};
+  struct mp_child *c = mp_check_child(L, 1);
+  struct mp_child_options o = {mp_owner_of(L), lua_toboolean(L, 4), 1};
   luaL_checktype(L, 2, LUA_TFUNCTION);
   lua_settop(L, 3);
   struct mp_arena *a = mp_core_arena(L);
@@ -143,7 +143,7 @@ static int child_fork(lua_State *L) {
   if (rc >= 0)
     rc = mp_child_fork(c, a);
   if (rc == 1)
-    live(co, a);
+    mp_live(co, a);
   if (rc < 0)
     return mp_raise_code(L, rc, "cannot start a process");
   return 0;
@@ -158,7 +158,7 @@ static int kind_of(lua_State *L, int arg) {
 
 /* children_signal(kind, signal) */
 static int process_children_signal(lua_State *L) {
-  mp_children_signal(owner_of(L), kind_of(L, 1), (int)luaL_checkinteger(L, 2));
+  mp_children_signal(mp_owner_of(L), kind_of(L, 1), (int)luaL_checkinteger(L, 2));
   return 0;
 }
 
@@ -168,7 +168,7 @@ static int process_children_wait(lua_State *L) {
   int64_t deadline = mp_opt_deadline(L, 2);
   int rc;
   do
-    rc = mp_children_wait(owner_of(L), kind, deadline);
+    rc = mp_children_wait(mp_owner_of(L), kind, deadline);
   while (rc == -EINTR && mp_interrupt_check(L));
   if (rc < 0)
     return mp_raise_code(L, rc, "cannot wait for children");

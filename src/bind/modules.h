@@ -10,5 +10,6 @@
 
 int mp_open_system(lua_State *L); /* time, cpus, pids: l_system.c */
 int mp_open_process(lua_State *L); /* children: l_process.c */
+int mp_open_start(lua_State *L); /* spawn, forkserver: l_start.c */
 
 #endif

@@ -24,14 +24,6 @@ void mp_exit_now(int status) {
   _exit(status);
 }
 
-int mp_self_program(char *out, size_t room) {
-  ssize_t n = readlink("/proc/self/exe", out, room - 1);
-  if (n < 0)
-    return -errno;
-  out[n] = '\0';
-  return 0;
-}
-
 /* Copies above all targets, so that no dup2 overwrites another's source. */
 static int lift_all(const struct mp_spawn *s, int *high) {
   for (int i = 0; i < s->nfds; i++) {

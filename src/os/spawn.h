@@ -6,7 +6,6 @@
 #ifndef MP_OS_SPAWN_H
 #define MP_OS_SPAWN_H
 
-#include <stddef.h>
 #include <sys/types.h>
 
 /* fork(2): 0 in the child, the pid, or a negative errno. */
@@ -31,8 +30,5 @@ pid_t mp_spawn(const struct mp_spawn *s);
 
 /* _exit: no handlers, no flushing. */
 _Noreturn void mp_exit_now(int status);
-
-/* The program that this process runs: absolute path into out. 0 or -errno. */
-int mp_self_program(char *out, size_t room);
 
 #endif

@@ -27,6 +27,7 @@ struct mp_child {
   int pidfd;    /* -1: given back */
   int lifeline; /* write end; -1: none */
   int lifeline_read; /* only between begin and adopt */
+  int kept;     /* goes with it; -1: none */
   int stranger; /* not our child by the kernel's book: the server's */
   int daemon;
   int running;
@@ -64,7 +65,7 @@ struct mp_child *mp_child_new(void) {
   struct mp_child *c = calloc(1, sizeof *c);
   if (c == NULL)
     return NULL;
-  c->pidfd = c->lifeline = c->lifeline_read = -1;
+  c->pidfd = c->lifeline = c->lifeline_read = c->kept = -1;
   c->has_handle = 1;
   return c;
 }
@@ -79,6 +80,7 @@ static void drop_descriptors(struct mp_child *c) {
   close_if_open(&c->pidfd);
   close_if_open(&c->lifeline);
   close_if_open(&c->lifeline_read);
+  close_if_open(&c->kept);
 }
 
 int mp_child_begin(struct mp_child *c, struct mp_arena *a,
@@ -160,6 +162,7 @@ static void note_end(struct mp_child *c, int status) {
   list_remove(c);
   mp_slot_drop(c->arena, c->proc);
   close_if_open(&c->lifeline);
+  close_if_open(&c->kept);
   if (!c->wants_sentinel)
     close_if_open(&c->pidfd);
 }
@@ -214,6 +217,14 @@ int mp_child_sentinel(struct mp_child *c) {
   if (c->pidfd < 0)
     return -ECHILD;
   return c->pidfd;
+}
+
+void mp_child_keep(struct mp_child *c, int fd) {
+  c->kept = fd;
+}
+
+int mp_child_kept(const struct mp_child *c) {
+  return c->kept;
 }
 
 void mp_child_release(struct mp_child *c) {

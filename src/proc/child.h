@@ -69,6 +69,11 @@ int mp_child_sentinel(struct mp_child *c);
 ** terminated at the end of this process. */
 void mp_child_release(struct mp_child *c);
 
+/* A descriptor that goes with the child: closed at its end, and in forked
+** children; -1: none. */
+void mp_child_keep(struct mp_child *c, int fd);
+int mp_child_kept(const struct mp_child *c);
+
 /* --- the end of this process, and others that need all children --- */
 
 enum mp_child_kind { MP_CHILD_PLAIN = 1, MP_CHILD_DAEMON = 2, MP_CHILD_ANY = 3 };

@@ -1,0 +1,77 @@
+--- log.lua: the library's logger, shown on stderr on demand
+-- MIT licence, see LICENSE
+--
+-- One logger a process; children inherit its level and whether it is shown. A line is one write,
+-- so lines of several processes do not mix.
+
+local process = require "multiprocessing.process"
+
+local M = {}
+
+local LEVELS <const> = {
+  NOTSET = 0, SUBDEBUG = 5, DEBUG = 10, INFO = 20, SUBWARNING = 25, WARNING = 30, ERROR = 40,
+  CRITICAL = 50,
+}
+
+local names = {}
+for name, number in pairs(LEVELS) do names[number] = name end
+
+-- what a child inherits
+local state = { level = LEVELS.NOTSET, shown = false }
+
+local function level_of(level, caller)
+  local number = LEVELS[tostring(level):upper()] or math.tointeger(level)
+  if number then return number end
+  error(("bad argument #1 to '%s' (unknown level '%s')"):format(caller, tostring(level)), 3)
+end
+
+---@class multiprocessing.Logger
+local Logger = {}
+Logger.__index = Logger
+
+--- Writes `[LEVEL/ProcessName] message` to stderr if the logger is shown and the level is at
+--- least the logger's.
+---@param level integer|string
+---@param format string as string.format takes it when there are more arguments
+function Logger:log(level, format, ...)
+  local number = level_of(level, "log")
+  if not state.shown or number < state.level then return end
+  local text = select("#", ...) > 0 and format:format(...) or tostring(format)
+  io.stderr:write(("[%s/%s] %s\n"):format(names[number] or "Level " .. number,
+    process.current_process().name, text))
+end
+
+for _, name in ipairs { "debug", "info", "warning", "error", "critical" } do
+  Logger[name] = function(self, format, ...) self:log(LEVELS[name:upper()], format, ...) end
+end
+
+--- Only messages of at least this level are shown.
+---@param level integer|string 10 or "debug", for example
+function Logger:set_level(level)
+  state.level = level_of(level, "set_level")
+end
+
+local logger = setmetatable({}, Logger)
+
+--- The library's logger. It shows nothing until `log_to_stderr` is called.
+---
+---     mp.log_to_stderr("info")
+---     mp.get_logger():info("%d files", 3)
+---@return multiprocessing.Logger
+function M.get_logger()
+  return logger
+end
+
+--- Has the logger write to stderr, in this process and its future children.
+---@param level? integer|string default: the level is left as it is
+---@return multiprocessing.Logger
+function M.log_to_stderr(level)
+  if level ~= nil then state.level = level_of(level, "log_to_stderr") end
+  state.shown = true
+  return logger
+end
+
+function M.export() return state end
+function M.import(inherited) state = inherited end
+
+return M
