@@ -17,7 +17,7 @@ local names = {}
 for name, number in pairs(LEVELS) do names[number] = name end
 
 -- what a child inherits
-local state = { level = LEVELS.NOTSET, shown = false }
+local state = { level = LEVELS.WARNING, shown = false }
 
 local function level_of(level, caller)
   local number = LEVELS[tostring(level):upper()] or math.tointeger(level)
