@@ -154,7 +154,7 @@ stress: all ## kill storms, SECONDS=60
 	  ./mplua $$s $(or $(SECONDS),60) || exit 1; done
 
 bench: all ## against python3 in the same run
-	@for b in scripts/bench/*.lua; do echo "== $$b"; ./mplua $$b || exit 1; done
+	@for b in $(filter-out scripts/bench/bench.lua,$(wildcard scripts/bench/*.lua)); do echo "== $$b"; ./mplua $$b || exit 1; done
 
 # --- installing ---------------------------------------------------------------
 
