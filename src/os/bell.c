@@ -103,7 +103,7 @@ static int open_socket(void) {
 
 int mp_bell_open(struct mp_bell *b) {
   static const sa_family_t family = AF_UNIX; /* no name: the kernel's choice */
-  uint32_t name;
+  uint32_t name = 0;
   int fd = open_socket();
   if (fd < 0)
     return fd;

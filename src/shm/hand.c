@@ -11,6 +11,7 @@
 
 #include <errno.h>
 
+#include "base/code.h"
 #include "shm/inner.h"
 
 /* What this thread changed under the guard it is in.  Two are enough: a
@@ -90,4 +91,27 @@ int mp_hand_set(struct mp_arena *a, struct mp_guard *g, mp_off block) {
     return entry;
   mp_hand_put(a, g, entry, block);
   return 0;
+}
+
+static int free_entry(const struct mp_slot *s) {
+  for (int i = 0; i < MP_HAND; i++) {
+    if (s->hand[i] == 0)
+      return i;
+  }
+  return -EBUSY;
+}
+
+/* Nobody works in the other slot yet, so its entries need no claim. */
+int mp_hand_give(struct mp_arena *a, mp_off block, mp_proc to) {
+  int rc = mp_enter(a);
+  if (rc < 0)
+    return rc;
+  struct mp_slot *s = mp_slot_of(a, to);
+  rc = s != NULL && s->state == MP_STARTING ? free_entry(s) : MP_ELOST;
+  if (rc >= 0) {
+    mp_set64(a, mp_log(a), &s->hand[rc], block);
+    mp_hand_clear(a, mp_log(a), block);
+  }
+  mp_leave(a);
+  return rc < 0 ? rc : 0;
 }

@@ -37,13 +37,21 @@ static uint64_t own_start_time(void) {
   return t;
 }
 
+/* Entries that its parent has filled. */
+static uint32_t given(const struct mp_slot *s) {
+  uint32_t mask = 0;
+  for (int i = 0; i < MP_HAND; i++)
+    mask |= (uint32_t)(s->hand[i] != 0) << i;
+  return mask;
+}
+
 /* The slot is ours from now on. */
 static void become(struct mp_arena *a, struct mp_slot *s) {
   s->start_time = own_start_time();
   atomic_signal_fence(memory_order_seq_cst); /* a pid has its start time */
   s->pid = mp_self_pid();
   a->self_slot = s;
-  atomic_store(&a->hand_busy, 0);
+  atomic_store(&a->hand_busy, given(s));
   atomic_store(&a->burying, 0);
   a->pinned = 0;
   atomic_store(&a->high, s->handle_top);

@@ -9,10 +9,12 @@
 #include "shm/slot.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "base/code.h"
 #include "os/clock.h"
+#include "os/futex.h"
 #include "shm/inner.h"
 
 enum { ROTATE = 64, STEP = 64, GENERATIONS = 0xffff };
@@ -177,4 +179,35 @@ int mp_slot_info(struct mp_arena *a, mp_proc p, struct mp_slot_info *out) {
   }
   mp_leave(a);
   return s ? 0 : MP_ELOST;
+}
+
+/* --- the status, from another than the child --- */
+
+static _Atomic uint32_t *status_word(struct mp_slot *s) {
+  return (_Atomic uint32_t *)(void *)&s->status;
+}
+
+void mp_slot_note_status(struct mp_arena *a, mp_proc p, int32_t status) {
+  if (mp_enter(a) < 0)
+    return;
+  struct mp_slot *s = mp_slot_of(a, p);
+  if (s != NULL && s->status == MP_STATUS_UNKNOWN)
+    mp_set32(a, mp_log(a), (uint32_t *)&s->status, (uint32_t)status);
+  mp_leave(a);
+  if (s != NULL)
+    mp_futex_wake(status_word(s), INT_MAX);
+}
+
+int mp_slot_wait_status(struct mp_arena *a, mp_proc p, int64_t deadline) {
+  const uint32_t unknown = (uint32_t)MP_STATUS_UNKNOWN;
+  for (;;) {
+    struct mp_slot *s = mp_slot_of(a, p);
+    if (s == NULL)
+      return MP_ELOST;
+    if (atomic_load(status_word(s)) != unknown)
+      return 0;
+    int rc = mp_futex_wait(status_word(s), unknown, deadline);
+    if (rc < 0)
+      return rc;
+  }
 }

@@ -66,6 +66,16 @@ void mp_slot_set_pid(struct mp_arena *a, mp_proc p, pid_t pid);
 /* The status was read (or the start failed): sweeps if need be, frees it. */
 void mp_slot_drop(struct mp_arena *a, mp_proc p);
 
+/* The block moves from this process's hand into that of a child that is not
+** born yet.  0; -EBUSY: no room in it. */
+int mp_hand_give(struct mp_arena *a, mp_off block, mp_proc to);
+
+/* For who reaps a child in its creator's place: notes the status, if the child
+** has not said it itself; and for the creator: waits until one is noted.
+** 0, -ETIMEDOUT, -EINTR, MP_ELOST. */
+void mp_slot_note_status(struct mp_arena *a, mp_proc p, int32_t status);
+int mp_slot_wait_status(struct mp_arena *a, mp_proc p, int64_t deadline);
+
 /* --- the child's side --- */
 
 /* Makes p this process's slot: pid, start time, LIVE.  MP_ELOST when it was
