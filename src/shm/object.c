@@ -123,6 +123,27 @@ void mp_object_drop(struct mp_arena *a, mp_off off) {
   mp_object_bury(a);
 }
 
+void mp_object_take_at(struct mp_arena *a, mp_off *word, mp_off off) {
+  if (mp_enter(a) < 0)
+    return;
+  assert(is_live(a, off));
+  more(a, off);
+  mp_set64(a, mp_log(a), word, off);
+  mp_leave(a);
+}
+
+void mp_object_drop_at(struct mp_arena *a, mp_off *word) {
+  if (*word == 0 || mp_self_need(a) < 0 || mp_enter(a) < 0)
+    return;
+  mp_off off = *word;
+  if (off != 0) {
+    mp_set64(a, mp_log(a), word, 0);
+    mp_object_less(a, off);
+  }
+  mp_leave(a);
+  mp_object_bury(a);
+}
+
 /* --- death --- */
 
 /* The word that names `off` in the list; others may stand before it now. */

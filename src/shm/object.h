@@ -36,6 +36,7 @@ enum mp_object_type {
   MP_T_POOL,
   MP_T_DICT,
   MP_T_LIST,
+  MP_T_CHANNEL,
   MP_T_COUNT
 };
 
@@ -80,6 +81,12 @@ void mp_object_detach(struct mp_arena *a, uint32_t handle);
 ** take: the caller holds a handle or a reference already. */
 void mp_object_take(struct mp_arena *a, mp_off off);
 void mp_object_drop(struct mp_arena *a, mp_off off);
+
+/* The same for a reference that lies in a word of a shared structure, in one
+** step with that word: *word becomes off; *word, if it is not 0, is dropped
+** and becomes 0.  Killed at any moment, word and count agree. */
+void mp_object_take_at(struct mp_arena *a, mp_off *word, mp_off off);
+void mp_object_drop_at(struct mp_arena *a, mp_off *word);
 
 /*
 ** A message block: bytes with the references that travel in them.  While it
