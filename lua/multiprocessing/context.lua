@@ -4,10 +4,13 @@
 -- A context is this library's API bound to a start method; the module itself is the context of
 -- the default method. Lower modules get the context as an argument and never require this one.
 
+local connection = require "multiprocessing.connection"
 local errors = require "multiprocessing.errors"
 local log = require "multiprocessing.log"
 local process = require "multiprocessing.process"
+local queue = require "multiprocessing.queue"
 local system = require "multiprocessing.core.system"
+local wait = require "multiprocessing.wait"
 
 local M = {}
 
@@ -37,6 +40,14 @@ Context.active_children = process.active_children
 Context.at_exit = process.at_exit
 Context.get_logger = log.get_logger
 Context.log_to_stderr = log.log_to_stderr
+
+-- queues and pipes ----------------------------------------------------------------------------
+
+Context.Queue = queue.Queue
+Context.SimpleQueue = queue.SimpleQueue
+Context.JoinableQueue = queue.JoinableQueue
+Context.Pipe = connection.Pipe
+Context.wait = wait.wait
 
 -- errors --------------------------------------------------------------------------------------
 

@@ -14,6 +14,8 @@
 #include "bind/bundle.h"
 #include "bind/modules.h"
 #include "os/clock.h"
+#include "store/pipe.h"
+#include "store/queue.h"
 
 static const luaL_Reg c_modules[] = {
     {"multiprocessing.core.system", mp_open_system},
@@ -38,6 +40,8 @@ static int load_bundled(lua_State *L) {
 }
 
 void mp_core_preload(lua_State *L) {
+  mp_queue_setup(); /* any process may be the last that lets go */
+  mp_pipe_setup();
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   for (const luaL_Reg *m = c_modules; m->name != NULL; m++) {
     lua_pushcfunction(L, m->func);

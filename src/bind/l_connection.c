@@ -337,6 +337,8 @@ int mp_open_connection(lua_State *L) {
   mp_handle_class(L, &kind, &ref, methods, meta);
   mp_waitable_class(L, &waitable);
   lua_getfield(L, -1, "__index");
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -4, "methods");
   lua_pushcclosure(L, connection_index, 1);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);

@@ -466,6 +466,8 @@ int mp_open_queue(lua_State *L) {
   lua_newtable(L);
   mp_handle_class(L, &kind, &ref, methods, meta);
   mp_waitable_class(L, &waitable);
+  lua_getfield(L, -1, "__index");
+  lua_setfield(L, -3, "methods");
   lua_pop(L, 1);
   mp_handle_setfuncs(L, &kind, functions);
   return 1;

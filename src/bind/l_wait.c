@@ -241,7 +241,15 @@ static int wait_any(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"any", wait_any}, {NULL, NULL}};
+/* wait.waitable(v): is it a shared object that can stand in the list? */
+static int wait_waitable(lua_State *L) {
+  lua_settop(L, 1);
+  lua_pushboolean(L, waitable_of(L, 1) != NULL);
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"any", wait_any}, {"waitable", wait_waitable}, {NULL, NULL}};
 
 int mp_open_wait(lua_State *L) {
   luaL_newlib(L, functions);
