@@ -31,7 +31,8 @@ static uint64_t number_in(const struct mp_cgroup *g, const char *name) {
 static uint64_t inactive_file(const struct mp_cgroup *g) {
   char text[16384];
   uint64_t n = 0;
-  const char *name = g->version == 2 ? "inactive_file " : "total_inactive_file ";
+  const char *name =
+    g->version == 2 ? "inactive_file " : "total_inactive_file ";
   if (mp_cgroup_read(g, "memory.stat", text, sizeof text) > 0)
     mp_text_field(text, name, &n);
   return n;

@@ -86,12 +86,13 @@ static int find_run(struct mp_arena *a, uint32_t n, uint32_t *c) {
   int full = grow(a, n) < 0;
   if (full)
     mp_run_merge_all(a);
-  if (mp_run_find(a, MP_COLD, n, full, c) || mp_run_find(a, MP_WARM, n, full, c))
+  if (mp_run_find(a, MP_COLD, n, full, c) ||
+      mp_run_find(a, MP_WARM, n, full, c))
     return 0;
   return MP_ENOARENA;
 }
 
-/* Takes a run into the hand: n chunks if it is warm, an extent if it is cold. */
+/* Takes a run into the hand: n chunks if it is warm, an extent if cold. */
 static int take(struct mp_arena *a, uint32_t n, int hand, uint32_t *out) {
   uint32_t c;
   int rc = find_run(a, n, &c);

@@ -2,8 +2,8 @@
 ** handle.c: the table of a process's references to objects
 ** MIT licence, see LICENSE
 **
-** Segments of 16, 32, 64 ... entries, so that growth moves nothing.  An entry is
-** the place of an object, or (its lowest bit set) the link of a list of free
+** Segments of 16, 32, 64 ... entries, so that growth moves nothing.  An entry
+** is the place of an object, or (its lowest bit set) the link of a list of free
 ** numbers.  Entries from handle_top on were never used and need no log.
 */
 
@@ -19,7 +19,8 @@ static uint32_t seg_of(uint32_t n) {
 uint64_t *mp_handle_word(const struct mp_arena *a, const struct mp_slot *s,
                          uint32_t n) {
   uint32_t seg = seg_of(n);
-  return (uint64_t *)mp_at(a, s->seg[seg]) + (n + FIRST - ((uint32_t)FIRST << seg));
+  uint32_t first = ((uint32_t)FIRST << seg) - FIRST;
+  return (uint64_t *)mp_at(a, s->seg[seg]) + (n - first);
 }
 
 static uint64_t link_to(uint32_t number_plus_1) {
