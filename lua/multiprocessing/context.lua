@@ -6,6 +6,7 @@
 
 local connection = require "multiprocessing.connection"
 local errors = require "multiprocessing.errors"
+local codec = require "multiprocessing.core.codec"
 local log = require "multiprocessing.log"
 local process = require "multiprocessing.process"
 local queue = require "multiprocessing.queue"
@@ -52,6 +53,32 @@ Context.wait = wait.wait
 -- errors --------------------------------------------------------------------------------------
 
 Context.iserror = errors.iserror
+
+--- Serializes a value: data, functions with what they use, classes by name.
+---@param v any
+---@param options? { limit: integer }  the longest string to make, in bytes (default: any)
+---@return string
+--- Raises: SerializationError (says what, and where in `v`; too long; a shared object).
+--- Blocks: never.
+--- Python: `pickle.dumps(v, protocol = 5)`; lambdas and local functions are taken, too.
+---
+---     local s = mp.dumps({ name = "x", f = function(a) return a + 1 end })
+---     local t = mp.loads(s)
+---     assert(t.f(1) == 2)
+Context.dumps = codec.dumps
+
+--- Makes the value anew that `dumps` was given.
+---@param s string
+---@param options? { functions: boolean }  false: data only, for strings that anybody may have made
+---@return any
+--- Raises: SerializationError (damaged; not accepted).
+--- Blocks: never.
+--- Python: `pickle.loads(s)`, which has no mode for data only.
+---
+---     local v = mp.loads(mp.dumps({ 1, 2, 3 }), { functions = false })
+---     assert(#v == 3)
+Context.loads = codec.loads
+
 
 -- start methods -------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ static const luaL_Reg c_modules[] = {
     {"multiprocessing.core.queue", mp_open_queue},
     {"multiprocessing.core.connection", mp_open_connection},
     {"multiprocessing.core.wait", mp_open_wait},
+    {"multiprocessing.core.codec", mp_open_codec},
     {NULL, NULL},
 };
 

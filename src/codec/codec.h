@@ -32,7 +32,9 @@ enum mp_codec_flags {
 struct mp_codec_opts {
   int flags;
   uint64_t limit; /* largest message in bytes; 0: none */
-  const char *root; /* what error paths begin with: "args", or NULL */
+  /* What error paths begin with: "args" for one value; "args[]" for several,
+  ** which are then args[1], args[2]...; NULL: nothing. */
+  const char *root;
 };
 
 /*
@@ -47,6 +49,8 @@ struct mp_encoded *mp_encode(lua_State *L, int first, int n,
 uint64_t mp_encoded_size(const struct mp_encoded *e);
 /* Writes the whole message, mp_encoded_size bytes, to dst. */
 void mp_encoded_copy(const struct mp_encoded *e, void *dst);
+/* The whole message where it lies, when it lies in one piece; else NULL. */
+const void *mp_encoded_flat(const struct mp_encoded *e);
 /* The shared objects that travel in it. */
 uint32_t mp_encoded_refs(const struct mp_encoded *e, const mp_off **refs);
 /* Pops the value that mp_encode pushed (it must be on top). */

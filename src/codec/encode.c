@@ -1,0 +1,459 @@
+/*
+** encode.c: Lua values -> bytes: the walk, and all that is plain data
+** MIT licence, see LICENSE
+*/
+
+#include "codec/encode.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lauxlib.h"
+
+#include "codec/fail.h"
+#include "codec/wire.h"
+
+/* --- room ----------------------------------------------------------------- */
+
+unsigned char *mp_enc_grow(lua_State *L, struct mp_encoded *e, size_t n) {
+  if (e->limit != 0 && e->out.len + e->blobs > e->limit)
+    mp_codec_fail(L, "the message is longer than its limit of %I bytes",
+                  (LUAI_UACINT)e->limit);
+  if (mp_buf_grow(&e->out, n) < 0)
+    mp_codec_no_memory(L);
+  return e->out.data + e->out.len;
+}
+
+void mp_enc_varint(lua_State *L, struct mp_encoded *e, uint64_t v) {
+  unsigned char *p = mp_enc_room(L, e, MP_VARINT_LONGEST);
+  mp_enc_advance(e, mp_put_varint(p, v));
+}
+
+void mp_enc_bytes(lua_State *L, struct mp_encoded *e, const void *p, size_t n) {
+  unsigned char *to = mp_enc_room(L, e, n);
+  if (n > 0)
+    memcpy(to, p, n);
+  e->out.len += n;
+}
+
+void mp_enc_note(lua_State *L, struct mp_buf *b, const void *p, size_t n) {
+  if (mp_buf_put(b, p, n) < 0)
+    mp_codec_no_memory(L);
+}
+
+/* --- numbers and strings -------------------------------------------------- */
+
+static void put_integer(lua_State *L, struct mp_encoded *e, lua_Integer i) {
+  unsigned char *p = mp_enc_room(L, e, 9);
+  if (i >= 0 && i < 64) {
+    *p++ = (unsigned char)(MP_TAG_SMALLINT + i);
+  }
+  else if (i >= INT8_MIN && i <= INT8_MAX) {
+    *p++ = MP_TAG_INT8;
+    *p++ = (unsigned char)i;
+  }
+  else if (i >= INT16_MIN && i <= INT16_MAX) {
+    *p++ = MP_TAG_INT16;
+    p = mp_put16(p, (uint16_t)i);
+  }
+  else if (i >= INT32_MIN && i <= INT32_MAX) {
+    *p++ = MP_TAG_INT32;
+    p = mp_put32(p, (uint32_t)i);
+  }
+  else {
+    *p++ = MP_TAG_INT64;
+    p = mp_put64(p, (uint64_t)i);
+  }
+  mp_enc_advance(e, p);
+}
+
+static void put_float(lua_State *L, struct mp_encoded *e, lua_Number x) {
+  unsigned char *p = mp_enc_room(L, e, 9);
+  *p = MP_TAG_FLOAT;
+  memcpy(p + 1, &x, 8);
+  e->out.len += 9;
+}
+
+static void put_number(lua_State *L, struct mp_encoded *e, int index) {
+  if (lua_isinteger(L, index))
+    put_integer(L, e, lua_tointeger(L, index));
+  else
+    put_float(L, e, lua_tonumber(L, index));
+}
+
+/*
+** Strings of 2 to 40 bytes are unique objects in Lua, so an address tells
+** whether one was written before.  Each that is written in full takes the
+** next of 240 slots, in turn, on both sides; while it is there, it is
+** referred to by the slot's number.
+*/
+static int recent_slot(struct mp_encoded *e, const char *s) {
+  struct mp_recent *r = &e->recent[mp_ptr_hash(s) % MP_RECENT & ~(size_t)1];
+  for (int i = 0; i < 2; i++)
+    if (r[i].string == s && r[i].number >= e->recent_base &&
+        e->recent_count - r[i].number <= MP_SLOTS)
+      return (int)((r[i].number - e->recent_base) % MP_SLOTS);
+  if (r[0].number > r[1].number)
+    r++; /* the older one goes */
+  r->string = s;
+  r->number = e->recent_count++;
+  return -1;
+}
+
+static void put_slot(lua_State *L, struct mp_encoded *e, int slot) {
+  unsigned char *p = mp_enc_room(L, e, 2);
+  if (slot < 64) {
+    *p++ = (unsigned char)(MP_TAG_SLOT0 + slot);
+  }
+  else {
+    *p++ = MP_TAG_SLOT;
+    *p++ = (unsigned char)slot;
+  }
+  e->slots = 1;
+  mp_enc_advance(e, p);
+}
+
+/* The bytes stay where they are; the string is kept alive. */
+static void put_blob(lua_State *L, struct mp_encoded *e, int index,
+                     const char *s, size_t len) {
+  unsigned char *p = mp_enc_room(L, e, 9);
+  *p = MP_TAG_BLOB;
+  mp_put64(p + 1, len);
+  e->out.len += 9;
+  struct mp_span span = {s, len};
+  mp_enc_note(L, &e->spans, &span, sizeof span);
+  e->blobs += len;
+  lua_pushvalue(L, index);
+  mp_enc_anchor(L, e);
+  lua_pop(L, 1);
+}
+
+static void put_string(lua_State *L, struct mp_encoded *e, int index) {
+  size_t len;
+  const char *s = lua_tolstring(L, index, &len);
+  if (len >= MP_SLOT_SHORTEST && len <= MP_SLOT_LONGEST) {
+    int slot = recent_slot(e, s);
+    if (slot >= 0) {
+      put_slot(L, e, slot);
+      return;
+    }
+  }
+  if (len >= MP_BLOB_SHORTEST) {
+    put_blob(L, e, index, s, len);
+    return;
+  }
+  unsigned char *p = mp_enc_room(L, e, len + 3);
+  if (len < 64) {
+    *p++ = (unsigned char)(MP_TAG_STR0 + len);
+  }
+  else {
+    *p++ = MP_TAG_STR16;
+    p = mp_put16(p, (uint16_t)len);
+  }
+  memcpy(p, s, len);
+  mp_enc_advance(e, p + len);
+}
+
+/* --- identity ------------------------------------------------------------- */
+
+void mp_enc_anchor(lua_State *L, struct mp_encoded *e) {
+  lua_getiuservalue(L, e->self, MP_UV_ANCHORS);
+  lua_pushvalue(L, -2);
+  lua_rawseti(L, -2, (lua_Integer)++e->anchors);
+  lua_pop(L, 1);
+}
+
+int mp_enc_turn_rich(struct mp_encoded *e) {
+  if (!e->rich)
+    e->turn_rich = 1;
+  return e->rich;
+}
+
+/* An object that __reduce is taking apart has no record to refer to yet. */
+static void check_complete(lua_State *L, struct mp_encoded *e, uint64_t at) {
+  if ((e->out.data[at] & ~1) != MP_TAG_REDUCE)
+    return;
+  for (size_t i = 0; i < e->depth; i++)
+    if (e->frames[i].kind == MP_FRAME_REDUCE && e->frames[i].at == at)
+      mp_enc_fail(L, e, "an object that its own __reduce refers to");
+}
+
+/* Is the object on top written already?  Then refers to it: 1.  Otherwise
+** its record begins here. */
+static int refer(lua_State *L, struct mp_encoded *e) {
+  int found;
+  uint64_t *at =
+      mp_ptrmap_put(&e->seen, lua_topointer(L, -1), e->out.len, &found);
+  if (at == NULL)
+    mp_codec_no_memory(L);
+  if (!found) {
+    if (e->rich)
+      mp_enc_anchor(L, e);
+    return 0;
+  }
+  check_complete(L, e, *at);
+  e->out.data[*at] |= 1;
+  mp_enc_tag(L, e, MP_TAG_REF);
+  mp_enc_varint(L, e, *at);
+  return 1;
+}
+
+/* --- values --------------------------------------------------------------- */
+
+int mp_put_table(lua_State *L, struct mp_encoded *e, int object) {
+  unsigned char *p = mp_enc_room(L, e, 5);
+  uint64_t at = e->out.len;
+  *p = object ? MP_TAG_OBJECT : MP_TAG_TABLE;
+  e->out.len += 5; /* the counts are written when they are known */
+  struct mp_frame *f = mp_enc_push(L, e, MP_FRAME_TABLE, at, 1);
+  f->in_list = 1;
+  f->object = (uint8_t)object;
+  lua_pushnil(L);
+  return 0;
+}
+
+static int put_reference_type(lua_State *L, struct mp_encoded *e, int type) {
+  if (refer(L, e))
+    return 1;
+  switch (type) {
+  case LUA_TTABLE:
+    if ((e->flags & MP_CODEC_CODE) && mp_put_named(L, e))
+      return 1;
+    if (!lua_getmetatable(L, -1))
+      return mp_put_table(L, e, 0);
+    return mp_put_object(L, e);
+  case LUA_TFUNCTION:
+    return mp_put_function(L, e);
+  case LUA_TUSERDATA:
+    return mp_put_userdata(L, e);
+  default:
+    return mp_enc_fail(L, e, "a %s", lua_typename(L, type));
+  }
+}
+
+int mp_put_value(lua_State *L, struct mp_encoded *e) {
+  int type = lua_type(L, -1);
+  switch (type) {
+  case LUA_TNIL:
+    mp_enc_tag(L, e, MP_TAG_NIL);
+    return 1;
+  case LUA_TBOOLEAN:
+    mp_enc_tag(L, e, lua_toboolean(L, -1) ? MP_TAG_TRUE : MP_TAG_FALSE);
+    return 1;
+  case LUA_TNUMBER:
+    put_number(L, e, -1);
+    return 1;
+  case LUA_TSTRING:
+    put_string(L, e, -1);
+    return 1;
+  case LUA_TLIGHTUSERDATA:
+    return mp_put_light(L, e);
+  default:
+    return put_reference_type(L, e, type);
+  }
+}
+
+/* --- tables --------------------------------------------------------------- */
+
+/* Writes the counts; the table is on top of the stack. */
+static void finish_table(lua_State *L, struct mp_encoded *e) {
+  struct mp_frame *f = mp_enc_top(e);
+  unsigned char *p = e->out.data + f->at;
+  if (f->list <= UINT16_MAX && f->pairs <= UINT16_MAX) {
+    mp_put16(p + 1, (uint16_t)f->list);
+    mp_put16(p + 3, (uint16_t)f->pairs);
+  }
+  else {
+    uint32_t counts[2] = {f->list, f->pairs};
+    mp_put32(p + 1, (uint32_t)(e->big.len / sizeof counts));
+    *p = (unsigned char)(*p + MP_TAG_BIG - MP_TAG_TABLE);
+    mp_enc_note(L, &e->big, counts, sizeof counts);
+  }
+  if (!f->object) {
+    lua_pop(L, 1);
+    mp_enc_pop(L, e);
+    return;
+  }
+  f->kind = MP_FRAME_TAIL;
+  lua_getmetatable(L, -1);
+  if (mp_put_value(L, e))
+    lua_pop(L, 1);
+}
+
+/*
+** A list ends at the first key that is not the next integer.  Small holes
+** below the length are filled with nil: the decoded table then has its
+** entries, and its length, where the original has them.
+*/
+static int in_list(lua_State *L, struct mp_encoded *e, struct mp_frame *f) {
+  if (!f->in_list)
+    return 0;
+  lua_Integer next = (lua_Integer)f->list + 1;
+  lua_Integer key = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
+  if (key == next && f->list < UINT32_MAX) {
+    f->list++;
+    return 1;
+  }
+  f->in_list = 0;
+  if (key <= next || key - next > next + 8 ||
+      (lua_Unsigned)key > lua_rawlen(L, -3) || key >= UINT32_MAX)
+    return 0;
+  for (; next < key; next++)
+    mp_enc_tag(L, e, MP_TAG_NIL);
+  f->list = (uint32_t)key;
+  f->in_list = 1;
+  return 1;
+}
+
+/* Writes the key below the top.  0: it needs a frame of its own. */
+static int put_key(lua_State *L, struct mp_encoded *e, struct mp_frame *f) {
+  f->pairs++;
+  switch (lua_type(L, -2)) {
+  case LUA_TSTRING:
+    put_string(L, e, -2);
+    return 1;
+  case LUA_TNUMBER:
+    put_number(L, e, -2);
+    return 1;
+  default:
+    break;
+  }
+  f->value_due = 1;
+  lua_pushvalue(L, -2);
+  if (!mp_put_value(L, e))
+    return 0;
+  mp_enc_top(e)->value_due = 0;
+  lua_pop(L, 1);
+  return 1;
+}
+
+/* Goes on with the table whose frame is on top, up to its end or to a value
+** that opens a frame. */
+static void step_table(lua_State *L, struct mp_encoded *e) {
+  struct mp_frame *f = mp_enc_top(e);
+  int due = f->value_due;
+  f->value_due = 0;
+  while (due || lua_next(L, -2)) {
+    if (!due && !in_list(L, e, f) && !put_key(L, e, f))
+      return;
+    due = 0;
+    if (!mp_put_value(L, e))
+      return;
+    if (e->turn_rich)
+      return;
+    lua_pop(L, 1);
+  }
+  finish_table(L, e);
+}
+
+static void step(lua_State *L, struct mp_encoded *e) {
+  switch (mp_enc_top(e)->kind) {
+  case MP_FRAME_TABLE:
+    step_table(L, e);
+    break;
+  case MP_FRAME_TAIL:
+    lua_pop(L, 1);
+    mp_enc_pop(L, e);
+    break;
+  case MP_FRAME_REDUCE:
+    mp_step_reduce(L, e);
+    break;
+  default:
+    mp_step_function(L, e);
+    break;
+  }
+}
+
+/* Writes the n values.  0: the walk has to begin again, as a rich one. */
+static int walk(lua_State *L, struct mp_encoded *e) {
+  for (e->current = 1; e->current <= e->n; e->current++) {
+    lua_pushvalue(L, e->first + e->current - 1);
+    if (mp_put_value(L, e))
+      lua_pop(L, 1);
+    while (e->depth > 0 && !e->turn_rich)
+      step(L, e);
+    if (e->turn_rich)
+      return 0;
+  }
+  return 1;
+}
+
+/* --- the message ---------------------------------------------------------- */
+
+static void begin(lua_State *L, struct mp_encoded *e) {
+  mp_enc_reset(e);
+  e->base = e->self + 1;
+  lua_settop(L, e->self);
+  mp_enc_room(L, e, MP_HEAD);
+  e->out.len = MP_HEAD;
+}
+
+static void write_head(struct mp_encoded *e) {
+  unsigned char *p = e->out.data;
+  uint64_t taken = e->slots ? e->recent_count - e->recent_base : 0;
+  p[0] = MP_MAGIC;
+  p[1] = MP_WIRE_VERSION;
+  p[2] = e->head_flags;
+  p[3] = (unsigned char)(taken < MP_SLOTS ? taken : MP_SLOTS);
+  mp_put32(p + 4, (uint32_t)e->n);
+}
+
+static void write_parts(lua_State *L, struct mp_encoded *e) {
+  if (e->big.len == 0 && e->spans.len == 0)
+    return;
+  e->head_flags |= MP_HEAD_PARTS;
+  uint32_t tables = (uint32_t)(e->big.len / (2 * sizeof(uint32_t)));
+  mp_put32(mp_put64(e->tail, e->out.len), tables);
+  e->tail_size = MP_TAIL;
+  mp_enc_bytes(L, e, e->big.data, e->big.len);
+}
+
+struct mp_encoded *mp_encode(lua_State *L, int first, int n,
+                             const struct mp_codec_opts *opts) {
+  first = lua_absindex(L, first);
+  luaL_checkstack(L, 16, "too many values");
+  struct mp_encoded *e = mp_enc_new(L);
+  e->first = first;
+  e->n = n;
+  e->flags = opts->flags;
+  e->limit = opts->limit;
+  e->root = opts->root;
+  e->rich = e->turn_rich = 0;
+  begin(L, e);
+  if (!walk(L, e)) {
+    e->rich = 1;
+    begin(L, e);
+    walk(L, e);
+  }
+  write_parts(L, e);
+  write_head(e);
+  if (e->limit != 0 && mp_encoded_size(e) > e->limit)
+    mp_codec_fail(L, "the message is longer than its limit of %I bytes",
+                  (LUAI_UACINT)e->limit);
+  return e;
+}
+
+uint64_t mp_encoded_size(const struct mp_encoded *e) {
+  return e->out.len + e->blobs + e->tail_size;
+}
+
+const void *mp_encoded_flat(const struct mp_encoded *e) {
+  return e->tail_size == 0 ? e->out.data : NULL;
+}
+
+void mp_encoded_copy(const struct mp_encoded *e, void *dst) {
+  unsigned char *to = dst;
+  memcpy(to, e->out.data, e->out.len);
+  to += e->out.len;
+  const struct mp_span *span = (const struct mp_span *)(void *)e->spans.data;
+  for (size_t i = e->spans.len / sizeof *span; i > 0; i--, span++) {
+    memcpy(to, span->data, span->size);
+    to += span->size;
+  }
+  memcpy(to, e->tail, e->tail_size);
+}
+
+uint32_t mp_encoded_refs(const struct mp_encoded *e, const mp_off **refs) {
+  *refs = (const mp_off *)(void *)e->refs.data;
+  return (uint32_t)(e->refs.len / sizeof **refs);
+}
