@@ -29,7 +29,7 @@
 #include "shm/arena.h"
 #include "shm/guard.h"
 #include "shm/object.h"
-#include "store/gate.h"
+#include "sync/gate.h"
 #include "store/ring.h"
 #include "store/watch.h"
 

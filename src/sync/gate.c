@@ -3,7 +3,7 @@
 ** MIT licence, see LICENSE
 */
 
-#include "store/gate.h"
+#include "sync/gate.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -15,13 +15,9 @@
 ** both share a processor. */
 enum { SPINS = 2000, SPINS_PER_YIELD = 32 };
 
-static int has_changed(struct mp_gate *g, uint32_t seen) {
-  return atomic_load_explicit(&g->seq, memory_order_relaxed) != seen;
-}
-
-static int spin(struct mp_gate *g, uint32_t seen) {
+int mp_spin(_Atomic uint32_t *word, uint32_t seen) {
   for (int i = 1; i <= SPINS; i++) {
-    if (has_changed(g, seen))
+    if (atomic_load_explicit(word, memory_order_acquire) != seen)
       return 1;
     if (i % SPINS_PER_YIELD == 0)
       sched_yield();
@@ -40,7 +36,7 @@ int mp_gate_wait(struct mp_gate *g, uint32_t seen, int64_t deadline) {
   int64_t now = mp_now();
   if (deadline <= now)
     return -ETIMEDOUT;
-  if (spin(g, seen))
+  if (mp_spin(&g->seq, seen))
     return 0;
   int64_t slice = now + MP_SLICE;
   atomic_fetch_add(&g->sleepers, 1);

@@ -21,8 +21,8 @@
 ** until a wake-up finds nobody.
 */
 
-#ifndef MP_STORE_GATE_H
-#define MP_STORE_GATE_H
+#ifndef MP_SYNC_GATE_H
+#define MP_SYNC_GATE_H
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -30,6 +30,16 @@
 #include "os/clock.h"
 
 #define MP_SLICE (100 * MP_MS)
+
+/* Until when to sleep: a slice, but not beyond the deadline. */
+static inline int64_t mp_slice_end(int64_t now, int64_t slice,
+                                   int64_t deadline) {
+  return deadline - now < slice ? deadline : now + slice;
+}
+
+/* Looks at a word for about as long as waking a sleeper takes: for who waits
+** for a message, not before a mutex.  1 as soon as it is not `seen`, else 0. */
+int mp_spin(_Atomic uint32_t *word, uint32_t seen);
 
 struct mp_gate {
   _Atomic uint32_t seq;
