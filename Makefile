@@ -23,7 +23,7 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
         -Wmissing-prototypes -Wvla -Wundef -Wwrite-strings
 CPPFLAGS_ALL = -D_GNU_SOURCE -Isrc $(LUA_INC) $(CPPFLAGS)
 CFLAGS_ALL   = -std=c11 $(WARN) -fPIC -fvisibility=hidden -pthread $(CFLAGS)
-LDFLAGS_ALL  = -pthread $(LDFLAGS)
+LDFLAGS_ALL  = -pthread -Wl,-z,relro,-z,now $(LDFLAGS)
 LIBS_CORE    = -lsodium -lm -ldl
 LIBS_HOST    = -lreadline
 

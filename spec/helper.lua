@@ -11,6 +11,7 @@ package.path = "./?.lua;" .. package.path
 
 local M = {}
 
+require "multiprocessing"
 local system = require "multiprocessing.core.system"
 
 --- Names of the descriptors that this process has open, as a set {number = target}.
@@ -100,11 +101,17 @@ end
 --- The interpreter that runs this spec.
 M.interpreter = arg and arg[-1] or "./mplua"
 
+-- MPLUA_METHODS="fork" looks at some only
+if os.getenv "MPLUA_METHODS" then
+  M.methods = {}
+  for m in os.getenv("MPLUA_METHODS"):gmatch("%a+") do table.insert(M.methods, m) end
+end
+
 --- Describes the same specs once for each start method that there is; f gets the context.
 function M.each_method(f)
   local mp = require "multiprocessing"
   local busted = require "busted"
-  for _, method in ipairs(mp.get_all_start_methods()) do
+  for _, method in ipairs(M.methods or mp.get_all_start_methods()) do
     busted.describe("(" .. method .. ")", function() f(mp.get_context(method), method) end)
   end
 end

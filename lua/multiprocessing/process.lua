@@ -77,15 +77,15 @@ end
 ---@param options? table `target` function; `args` list (with `n` it may hold nils); `name` string;
 --- `daemon` boolean, default that of this process; `memory_limit` bytes of Lua memory
 function Process:init(options)
-  check_options(options, 4)
+  check_options(options, 3)
   options = options or {}
-  check_type(options, "args", "table", 4)
-  check_type(options, "name", "string", 4)
-  check_type(options, "daemon", "boolean", 4)
-  check_type(options, "memory_limit", "number", 4)
+  check_type(options, "args", "table", 3)
+  check_type(options, "name", "string", 3)
+  check_type(options, "daemon", "boolean", 3)
+  check_type(options, "memory_limit", "number", 3)
   self._target, self._args = options.target, options.args or {}
   self._memory_limit = options.memory_limit and math.tointeger(options.memory_limit)
-  check(not options.memory_limit or (self._memory_limit or 0) > 0, 4,
+  check(not options.memory_limit or (self._memory_limit or 0) > 0, 3,
     "bad option 'memory_limit' to 'Process' (positive number of bytes expected)")
   self._daemon = options.daemon
   if self._daemon == nil then self._daemon = current._daemon end
@@ -103,14 +103,12 @@ end
 
 local getters, setters = {}, {}
 
-local function ended(self)
+local function ended(self, timeout)
   local handle = self._handle
-  if not handle or self._ended then return self._ended end
-  if handle:wait(0) then
-    self._ended, running[self] = true, nil
-    self._exitcode = handle:status()
-  end
-  return self._ended
+  if self._ended or not handle or not handle:wait(timeout) then return self._ended or false end
+  self._ended, running[self] = true, nil
+  self._exitcode = handle:status()
+  return true
 end
 
 function getters:name() return self._name end
@@ -125,11 +123,16 @@ function getters:authkey()
   return current._authkey
 end
 
-function getters:pid() return self._pid end
-function getters:ident() return self._pid end
+
+function getters:pid()
+  if self == current then return system.getpid() end
+  return self._handle and not self._closed and self._handle:pid() or nil
+end
+
+getters.ident = getters.pid
 
 function getters:exitcode()
-  if self._handle and self._parent_pid == system.getpid() then ended(self) end
+  if self._handle and self._parent_pid == system.getpid() then ended(self, 0) end
   return self._exitcode
 end
 
@@ -138,23 +141,23 @@ function getters:sentinel()
 end
 
 function setters:name(v)
-  check(type(v) == "string", 3, "process name must be a string, got %s", type(v))
+  check(type(v) == "string", 2, "process name must be a string, got %s", type(v))
   self._name = v
 end
 
 function setters:daemon(v)
-  check(not self._pid, 3, "cannot change 'daemon' of %s: it has been started", self._name)
-  check(type(v) == "boolean", 3, "process daemon must be a boolean, got %s", type(v))
+  check(not self._handle, 2, "cannot change 'daemon' of %s: it has been started", self._name)
+  check(type(v) == "boolean", 2, "process daemon must be a boolean, got %s", type(v))
   self._daemon = v
 end
 
 function setters:authkey(v)
-  check(type(v) == "string", 3, "process authkey must be a string, got %s", type(v))
+  check(type(v) == "string", 2, "process authkey must be a string, got %s", type(v))
   self._authkey = v
 end
 
 for _, name in ipairs { "pid", "ident", "exitcode", "sentinel" } do
-  setters[name] = function() error(("'%s' of a process cannot be set"):format(name), 3) end
+  setters[name] = function() error(("'%s' of a process cannot be set"):format(name), 2) end
 end
 
 -- These are reachable by name, so that classes can travel by value.
@@ -221,7 +224,7 @@ local function sweep_sometimes()
   if started < 16 then return end
   local left = 0
   for p in pairs(running) do
-    if not ended(p) then left = left + 1 end
+    if not ended(p, 0) then left = left + 1 end
   end
   started = 16 - left
 end
@@ -232,16 +235,20 @@ end
 --- `SerializationError` under spawn and forkserver when something cannot be sent.
 function Process:start()
   check_self(self, "start")
-  check(not self._pid, 2, "cannot start %s: it has been started before", self._name)
+  check(not self._handle, 2, "cannot start %s: it has been started before", self._name)
   check(self._parent_pid == system.getpid(), 2,
     "cannot start %s: another process made it", self._name)
   sweep_sometimes()
-  local handle = core.new()
+  -- All is written down before the fork: after it each page written to is copied first.
   self._parent_name, self._parent_slot = current._name, core.self()
   self._authkey = self.authkey
-  self._context:_launch(self, handle)
-  self._handle, self._pid = handle, handle:pid()
+  self._handle = core.new()
   running[self] = true
+  local ok, failure = pcall(self._context._launch, self._context, self, self._handle)
+  if not ok then
+    self._handle, running[self] = nil, nil
+    error(failure, 0)
+  end
   self._target, self._args = nil, nil -- the parent needs them no more
 end
 
@@ -253,9 +260,7 @@ end
 ---@return boolean ended false on timeout
 function Process:join(timeout)
   check_started(self, "join")
-  if ended(self) then return true end
-  self._handle:wait(timeout)
-  return ended(self) or false
+  return ended(self, timeout)
 end
 
 --- Does the child still run?
@@ -264,13 +269,13 @@ function Process:is_alive()
   check_self(self, "is_alive")
   if self == current then return true end
   check_started(self, "is_alive")
-  return not ended(self)
+  return not ended(self, 0)
 end
 
 local function signaller(method, signal)
   return function(self)
     check_started(self, method)
-    if not ended(self) then self._handle:signal(signal) end
+    if not ended(self, 0) then self._handle:signal(signal) end
   end
 end
 
@@ -287,7 +292,7 @@ function Process:close()
   if self._closed then return end
   if self._handle then
     check_started(self, "close")
-    check(ended(self), 2, "cannot close %s: it still runs; join it first", self._name)
+    check(ended(self, 0), 2, "cannot close %s: it still runs; join it first", self._name)
     self._handle:close()
   end
   self._closed = true
@@ -295,9 +300,9 @@ end
 
 local function state_text(self)
   if self._closed then return "closed" end
-  if self == current or (is_child and self._parent_pid ~= system.getpid()) then return "started" end
+  if self == current or self._parent_pid ~= system.getpid() then return "started" end
   if not self._handle then return "initial" end
-  if not ended(self) then return "started" end
+  if not ended(self, 0) then return "started" end
   local code = self._exitcode
   if code == 0 then return "stopped" end
   local name = code < 0 and system.signal_name(-code)
@@ -306,7 +311,7 @@ end
 
 function Process:__tostring()
   return ("<%s name='%s'%s parent=%d %s%s>"):format(self._class_name, self._name,
-    self._pid and " pid=" .. self._pid or "", self._parent_pid, state_text(self),
+    self.pid and " pid=" .. self.pid or "", self._parent_pid, state_text(self),
     self._daemon and " daemon" or "")
 end
 
@@ -358,7 +363,7 @@ end
 -- All that happens at the normal end of a process of the family.
 local function at_end()
   run_exit_functions()
-  end_children()
+  if not core.children_wait("any", 0) then end_children() end
 end
 
 local at_end_once <const> = core.on_end(at_end)
@@ -391,7 +396,6 @@ local function become(self)
   is_child = true
   parent = { name = self._parent_name, pid = self._parent_pid, slot = self._parent_slot }
   current, made, running, started, exit_functions = self, 0, {}, 0, {}
-  self._pid = system.getpid()
   randomseed(core.seed())
 end
 
@@ -437,9 +441,9 @@ end
 function M.active_children()
   local alive = {}
   for p in pairs(running) do
-    if not ended(p) then alive[#alive + 1] = p end
+    if not ended(p, 0) then alive[#alive + 1] = p end
   end
-  table.sort(alive, function(a, b) return a._pid < b._pid end)
+  table.sort(alive, function(a, b) return a.pid < b.pid end)
   return alive
 end
 
@@ -458,7 +462,7 @@ function M.bind(context)
 end
 
 current = setmetatable({
-  _name = "MainProcess", _daemon = false, _parent_pid = system.getpid(), _pid = system.getpid(),
+  _name = "MainProcess", _daemon = false, _parent_pid = system.getpid(),
 }, make_class({ _class_name = "_MainProcess" }, Process))
 
 return M

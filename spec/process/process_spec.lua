@@ -403,16 +403,21 @@ helper.each_method(function(ctx)
 
   describe("a killed parent", function()
     it("takes its daemons along, not its plain children", function()
-      local out = helper.run(([[
+      local path = os.tmpname()
+      helper.run(([[
         local mp = require("multiprocessing").get_context("%s")
         local d = mp.Process{ daemon = true, target = function() while true do end end }
         local s = mp.Process{ daemon = true, target = mp.sleep, args = { 100 } }
         local p = mp.Process{ target = mp.sleep, args = { 100 } }
         d:start() s:start() p:start()
-        print(d.pid, s.pid, p.pid)
+        local out = io.open(%q, "w")
+        out:write(d.pid, " ", s.pid, " ", p.pid)
+        out:close()
         mp.kill(mp.getpid(), "SIGKILL")
-      ]]):format(ctx.get_start_method()))
-      local d, s, p = out:match("(%d+)\t(%d+)\t(%d+)")
+      ]]):format(ctx.get_start_method(), path), { redirect = ">/dev/null 2>&1" })
+      local file <close> = assert(io.open(path))
+      local d, s, p = file:read("a"):match("(%d+) (%d+) (%d+)")
+      os.remove(path)
       local function lives(pid)
         local file = io.open("/proc/" .. pid .. "/stat")
         local state = file and file:read("a"):match("%) (%a)")

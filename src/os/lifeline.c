@@ -24,13 +24,19 @@ int mp_lifeline_arm(int fd, int sig) {
   return mp_fd_read(fd, &byte, 1) == 0 ? MP_EEOF : 0;
 }
 
+static int nothing = -1;
+
+int mp_stdin_prepare(void) {
+  if (nothing < 0)
+    nothing = mp_fd_lift(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  return nothing < 0 ? nothing : 0;
+}
+
 int mp_stdin_close(void) {
+  int rc = mp_stdin_prepare();
   __fpurge(stdin); /* not fflush, which would seek in the shared file */
   clearerr(stdin);
-  int fd = open("/dev/null", O_RDONLY);
-  if (fd <= 0)
-    return fd < 0 ? -errno : 0;
-  int rc = dup2(fd, 0) < 0 ? -errno : 0;
-  mp_fd_close(fd);
-  return rc;
+  if (rc < 0)
+    return rc;
+  return dup2(nothing, 0) < 0 ? -errno : 0;
 }

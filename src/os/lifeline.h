@@ -21,4 +21,8 @@ int mp_lifeline_arm(int fd, int sig);
 ** without moving the offset that the parent shares. */
 int mp_stdin_close(void);
 
+/* In the parent, beforehand: what makes mp_stdin_close cheap in every child.
+** Keeps one descriptor open for good. */
+int mp_stdin_prepare(void);
+
 #endif

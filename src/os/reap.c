@@ -20,22 +20,30 @@ int mp_pidfd_open(pid_t pid) {
   long fd = syscall(SYS_pidfd_open, pid, 0);
   if (fd < 0)
     return -errno;
-  return mp_fd_lift((int)fd);
+  return fd > 2 ? (int)fd : mp_fd_lift((int)fd); /* made CLOEXEC */
 }
 
-int mp_pidfd_reap(int pidfd, int *status) {
+static int reap(int pidfd, int flags, int *status) {
   siginfo_t si;
-  int rc;
-  do {
-    memset(&si, 0, sizeof si);
-    rc = waitid((idtype_t)BY_PIDFD, (id_t)pidfd, &si, WEXITED | WNOHANG);
-  } while (rc != 0 && errno == EINTR);
-  if (rc != 0)
+  memset(&si, 0, sizeof si);
+  if (waitid((idtype_t)BY_PIDFD, (id_t)pidfd, &si, WEXITED | flags) != 0)
     return -errno;
   if (si.si_pid == 0)
     return 0;
   *status = si.si_code == CLD_EXITED ? si.si_status : -si.si_status;
   return 1;
+}
+
+int mp_pidfd_reap(int pidfd, int *status) {
+  int rc;
+  do
+    rc = reap(pidfd, WNOHANG, status);
+  while (rc == -EINTR);
+  return rc;
+}
+
+int mp_pidfd_reap_wait(int pidfd, int *status) {
+  return reap(pidfd, 0, status);
 }
 
 int mp_pidfd_signal(int pidfd, int sig) {

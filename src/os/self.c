@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/single_threaded.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "os/text.h"
@@ -51,6 +53,8 @@ static const char *stat_field(const char *text, int field) {
   return p;
 }
 
+enum { TICKS = 100 }; /* a second, in /proc: USER_HZ on every Linux machine */
+
 static int read_stat(pid_t pid, char *text, size_t room) {
   char path[64];
   snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
@@ -79,6 +83,12 @@ int mp_proc_start_time(pid_t pid, uint64_t *out) {
   return 0;
 }
 
+uint64_t mp_self_born_by(void) {
+  struct timespec ts;
+  clock_gettime(CLOCK_BOOTTIME, &ts);
+  return (uint64_t)ts.tv_sec * TICKS + (uint64_t)ts.tv_nsec / (1000000000 / TICKS);
+}
+
 /* No /proc here: the kernel's word is all there is. */
 static int answers_to_kill(pid_t pid) {
   return kill(pid, 0) == 0 || errno != ESRCH;
@@ -88,14 +98,14 @@ static int has_proc(void) {
   return access("/proc/self/stat", R_OK) == 0;
 }
 
-/* A start time of 0 means that it could not be read when it was noted. */
-int mp_proc_is_alive(pid_t pid, uint64_t start_time) {
+/* A bound of 0 means that none was noted. */
+int mp_proc_is_alive(pid_t pid, uint64_t born_by) {
   uint64_t start;
   if (pid <= 0)
     return 0;
   int rc = mp_proc_start_time(pid, &start);
   if (rc == 0)
-    return start == start_time || start_time == 0;
+    return start <= born_by || born_by == 0;
   if (rc == -ESRCH && has_proc())
     return 0;
   return answers_to_kill(pid);
@@ -103,6 +113,8 @@ int mp_proc_is_alive(pid_t pid, uint64_t start_time) {
 
 int mp_self_thread_count(void) {
   char text[1024];
+  if (__libc_single_threaded)
+    return 1;
   if (mp_text_read("/proc/self/stat", text, sizeof text) < 0)
     return 1;
   const char *threads = stat_field(text, 20);

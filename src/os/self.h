@@ -2,8 +2,8 @@
 ** self.h: who this process is, and whether others live
 ** MIT licence, see LICENSE
 **
-** A process is named by pid and start time: pids are used again, pairs are
-** not.  kill(pid, 0) calls a zombie alive, so it is not used.
+** A process is named by its pid and a time by which it was born: a stranger
+** that gets the same pid later is born later than that.  kill(pid, 0) calls a zombie alive, so it is not used.
 */
 
 #ifndef MP_OS_SELF_H
@@ -21,10 +21,14 @@ pid_t mp_self_pid(void);
 ** when there is none, or it is a zombie. */
 int mp_proc_start_time(pid_t pid, uint64_t *out);
 
-/* Does the process of that name still run?  1 or 0; a zombie does not.
-** When it cannot be known (no /proc), it is taken to be alive unless
-** kill(2) says ESRCH. */
-int mp_proc_is_alive(pid_t pid, uint64_t start_time);
+/* Now, on the clock of start times: this process was born by then, and nobody
+** else will get its pid before it ends.  A few nanoseconds; no system call. */
+uint64_t mp_self_born_by(void);
+
+/* Does the process with that pid that was born by then still run?  1 or 0; a
+** zombie does not.  When it cannot be known (no /proc), it is taken to be
+** alive unless kill(2) says ESRCH. */
+int mp_proc_is_alive(pid_t pid, uint64_t born_by);
 
 int mp_self_thread_count(void); /* threads of this process, at least 1 */
 int mp_cpu_count(void); /* usable: affinity and cgroup v1/v2 quota, >= 1 */

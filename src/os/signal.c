@@ -32,8 +32,10 @@ static void set_default(int sig) {
 }
 
 void mp_signal_default_all(void) {
-  for (int sig = 1; sig <= SIGRTMAX; sig++)
-    set_default(sig);
+  for (int sig = 1; sig < NSIG; sig++) {
+    if (sig != SIGKILL && sig != SIGSTOP)
+      set_default(sig);
+  }
 }
 
 void mp_signal_die(int sig) {

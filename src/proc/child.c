@@ -168,22 +168,32 @@ static void note_end(struct mp_child *c, int status) {
 }
 
 /* 1 when it has ended, 0 when not. */
-static int look(struct mp_child *c) {
-  int status;
-  int rc = c->stranger ? -ECHILD : mp_pidfd_reap(c->pidfd, &status);
-  if (rc == 0)
-    return 0;
+static int note(struct mp_child *c, int rc, int status) {
+  if (rc == 0 || rc == -EINTR)
+    return rc;
   note_end(c, rc == 1 ? status : status_from_slot(c));
   return 1;
 }
 
+/* One look costs one system call, and so does waiting for ever; only a
+** timeout, or another's child, needs poll. */
 int mp_child_wait(struct mp_child *c, int64_t deadline) {
+  int rc, status = 0;
   if (!c->running)
     return 1;
   if (c->parent != mp_self_pid())
     return -ECHILD;
-  int rc = mp_poll_one(c->pidfd, POLLIN, deadline);
-  return rc <= 0 ? rc : look(c);
+  if (!c->stranger && deadline == MP_FOREVER) {
+    rc = mp_pidfd_reap_wait(c->pidfd, &status);
+    return note(c, rc, status);
+  }
+  if (c->stranger || deadline > 0) {
+    rc = mp_poll_one(c->pidfd, POLLIN, deadline);
+    if (rc <= 0)
+      return rc;
+  }
+  rc = c->stranger ? -ECHILD : mp_pidfd_reap(c->pidfd, &status);
+  return note(c, rc, status);
 }
 
 int mp_child_status(const struct mp_child *c) {

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "os/lifeline.h"
 #include "os/signal.h"
 #include "os/spawn.h"
 #include "proc/boot.h"
@@ -20,6 +21,7 @@ static void be_born(struct mp_child *c, struct mp_arena *a) {
 
 int mp_child_fork(struct mp_child *c, struct mp_arena *a) {
   sigset_t old;
+  mp_stdin_prepare();
   mp_signal_block_all(&old); /* until the child has dropped our handlers */
   pid_t pid = mp_fork();
   if (pid == 0) {

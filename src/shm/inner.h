@@ -70,7 +70,7 @@ struct mp_slot {
   uint32_t generation;
   int32_t pid;
   int32_t status;
-  uint64_t start_time;
+  uint64_t born_by;
   uint32_t creator;
   uint32_t next;  /* free slots */
   uint32_t ready; /* the handles are copied: a child may be on its way */

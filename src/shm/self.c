@@ -30,13 +30,6 @@ static void lock_finding(void) {
   pthread_mutex_lock(&finding);
 }
 
-/* 0 where it cannot be read: then the pid alone must do. */
-static uint64_t own_start_time(void) {
-  uint64_t t = 0;
-  mp_proc_start_time(mp_self_pid(), &t);
-  return t;
-}
-
 /* Entries that its parent has filled. */
 static uint32_t given(const struct mp_slot *s) {
   uint32_t mask = 0;
@@ -47,8 +40,8 @@ static uint32_t given(const struct mp_slot *s) {
 
 /* The slot is ours from now on. */
 static void become(struct mp_arena *a, struct mp_slot *s) {
-  s->start_time = own_start_time();
-  atomic_signal_fence(memory_order_seq_cst); /* a pid has its start time */
+  s->born_by = mp_self_born_by();
+  atomic_signal_fence(memory_order_seq_cst); /* a pid has its time */
   s->pid = mp_self_pid();
   a->self_slot = s;
   atomic_store(&a->hand_busy, given(s));

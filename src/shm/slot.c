@@ -149,17 +149,12 @@ int mp_slot_take(struct mp_arena *a, int inherit, mp_proc *out) {
   return 0;
 }
 
-/* A newborn that is a zombie already has no start time: one that nobody has
-** says that it is dead. */
 void mp_slot_set_pid(struct mp_arena *a, mp_proc p, pid_t pid) {
-  uint64_t start = 0;
-  if (mp_proc_start_time(pid, &start) == -ESRCH)
-    start = UINT64_MAX;
   if (mp_enter(a) < 0)
     return;
   struct mp_slot *s = mp_slot_of(a, p);
   if (s != NULL && s->state == MP_STARTING && s->pid == 0) {
-    mp_set64(a, mp_log(a), &s->start_time, start);
+    mp_set64(a, mp_log(a), &s->born_by, mp_self_born_by());
     mp_set32(a, mp_log(a), (uint32_t *)&s->pid, (uint32_t)pid);
   }
   mp_leave(a);
@@ -173,7 +168,7 @@ int mp_slot_info(struct mp_arena *a, mp_proc p, struct mp_slot_info *out) {
   if (s != NULL) {
     out->state = (enum mp_slot_state)s->state;
     out->pid = s->pid;
-    out->start_time = s->start_time;
+    out->born_by = s->born_by;
     out->creator = s->creator;
     out->status = s->status;
   }

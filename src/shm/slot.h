@@ -46,7 +46,7 @@ enum { MP_STATUS_UNKNOWN = INT32_MIN };
 struct mp_slot_info {
   enum mp_slot_state state;
   pid_t pid;
-  uint64_t start_time;
+  uint64_t born_by;
   mp_proc creator;
   int32_t status; /* n from exit(n); MP_STATUS_UNKNOWN */
 };

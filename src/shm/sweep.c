@@ -19,9 +19,11 @@ int64_t mp_slot_grace = 10 * MP_SECOND;
 
 static int creator_lives(struct mp_arena *a, const struct mp_slot *s) {
   const struct mp_slot *c = mp_slot_of(a, s->creator);
+  if (c != NULL && c == a->self_slot && mp_self_need(a) == 0)
+    return 1;
   if (c == NULL || c->state == MP_ENDED || c->pid == 0)
     return 0;
-  return mp_proc_is_alive(c->pid, c->start_time);
+  return mp_proc_is_alive(c->pid, c->born_by);
 }
 
 /* A child may have been born whose parent died before it could tell. */
@@ -33,7 +35,7 @@ int mp_slot_lives(struct mp_arena *a, const struct mp_slot *s) {
   if (s->state != MP_STARTING && s->state != MP_LIVE)
     return 0;
   if (s->pid != 0)
-    return mp_proc_is_alive(s->pid, s->start_time);
+    return mp_proc_is_alive(s->pid, s->born_by);
   return creator_lives(a, s) || may_come(s);
 }
 
