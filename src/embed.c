@@ -22,6 +22,7 @@ const char *mplua_version(void) {
 }
 
 void mplua_openlibs(lua_State *L) {
+  mp_core_preload(L);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   lua_pushcfunction(L, luaopen_multiprocessing);
   lua_setfield(L, -2, "multiprocessing");
