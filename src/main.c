@@ -1,20 +1,14 @@
 /*
-** main.c: the program
+** main.c: the program `mplua`, a standalone Lua 5.4 with multiprocessing
 ** MIT licence, see LICENSE
 */
 
-#include "lauxlib.h"
-#include "lua.h"
-#include "lualib.h"
-
+#include "host/host.h"
+#include "host/memory.h"
 #include "mplua.h"
 
 int main(int argc, char **argv) {
-  lua_State *L = luaL_newstate();
+  mp_memory_tune(); /* children that are started afresh profit, too */
   mplua_child_entry(argc, argv);
-  luaL_openlibs(L);
-  mplua_openlibs(L);
-  int failed = argc > 1 && luaL_dofile(L, argv[1]);
-  lua_close(L);
-  return failed;
+  return mp_host_main(argc, argv);
 }
