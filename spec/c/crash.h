@@ -49,6 +49,10 @@ struct crash_case {
   int (*operation)(struct mp_arena *a, void *ctx);
   const char *(*check)(struct mp_arena *a, void *ctx);
   void *ctx;
+  /* May be NULL.  Runs in this process when the child stands before the
+  ** operation already, so it may leave a dead process's guard behind for the
+  ** operation to repair (crash_kill_at). */
+  int (*late)(struct mp_arena *a, void *ctx);
 };
 
 /* What the last crash_points and all of them together saw. */
@@ -284,7 +288,8 @@ static void crash_enumerate(const struct crash_case *c, struct mp_arena *a) {
     return;
   }
   r.victim = crash_start(c, a, &p);
-  if (r.victim < 0 || crash_open(&r, a) < 0) {
+  if (r.victim < 0 || crash_open(&r, a) < 0 ||
+      (c->late && c->late(a, c->ctx) < 0)) {
     crash_fault(c, "cannot trace a child");
     return;
   }
@@ -316,7 +321,7 @@ static long crash_points(const struct crash_case *c) {
 }
 
 /*
-** For setups: runs an operation in a child and kills it for good behind the
+** For `late`: runs an operation in a child and kills it for good behind the
 ** n-th change of the arena.  1: killed there; 0: it ended before; -1: fault.
 */
 static inline int crash_kill_at(struct mp_arena *a, const struct crash_case *c,

@@ -14,6 +14,7 @@ struct ctx {
   uint32_t handle[64];
   uint64_t before, after; /* blocks in use: only these two are right */
   long kill_at;
+  uint32_t deep;
   mp_proc proc;
 };
 
@@ -444,40 +445,34 @@ static int sweep(struct mp_arena *a, void *p) {
   return mp_slot_sweep_all(a);
 }
 
-static int setup_dead_chain(struct mp_arena *a, void *p) {
-  struct ctx *c = p;
-  struct crash_case victim = {"victim", NULL, owner_chain, NULL, c};
-  c->before = c->after = blocks_of(a);
+/* Kills a victim behind its kill_at-th change, its guard in disorder. */
+static int kill_one(struct mp_arena *a, struct ctx *c,
+                    int (*operation)(struct mp_arena *, void *)) {
+  struct crash_case victim = {"victim", NULL, operation, NULL, c, NULL};
   return crash_kill_at(a, &victim, c->kill_at);
 }
 
-static int setup_dead_box(struct mp_arena *a, void *p) {
-  struct ctx *c = p;
-  struct crash_case victim = {"victim", NULL, box_put_get, NULL, c};
-  if (setup_box(a, p) < 0)
-    return -1;
-  return crash_kill_at(a, &victim, c->kill_at);
+static int dead_chain(struct mp_arena *a, void *p) {
+  return kill_one(a, p, owner_chain);
 }
 
-static int setup_dead_copy(struct mp_arena *a, void *p) {
-  struct ctx *c = p;
-  struct crash_case victim = {"victim", NULL, slot_take, NULL, c};
-  if (setup_handles(a, p) < 0)
-    return -1;
-  return crash_kill_at(a, &victim, c->kill_at);
+static int dead_box(struct mp_arena *a, void *p) {
+  return kill_one(a, p, box_put_get);
 }
 
-/* The dead one was in the middle of a long transaction: at least kill_at words
+static int dead_copy(struct mp_arena *a, void *p) {
+  return kill_one(a, p, slot_take);
+}
+
+/* The dead one was in the middle of a long transaction: at least `deep` words
 ** are to be undone. */
-static int setup_deep(struct mp_arena *a, void *p) {
+static int dead_deep(struct mp_arena *a, void *p) {
   struct ctx *c = p;
-  struct crash_case victim = {"victim", NULL, alloc_one, NULL, c};
-  int rc = setup_warm(a, p);
-  for (long n = 1; rc == 0 && n < 60; n++) {
-    if (crash_kill_at(a, &victim, n) < 0)
-      return -1;
-    if ((long)mp_log(a)->used >= c->kill_at)
-      return 0;
+  int rc = 1;
+  for (c->kill_at = 1; rc == 1 && c->kill_at < 60; c->kill_at++) {
+    rc = kill_one(a, c, alloc_one);
+    if (atomic_load(&mp_log(a)->used) >= c->deep)
+      return rc;
     mp_slot_sweep_all(a);
   }
   return -1;
@@ -485,9 +480,9 @@ static int setup_deep(struct mp_arena *a, void *p) {
 
 static void repairs(void) {
   struct ctx large = {.size = 300000};
-  struct crash_case deep = {"repair: a deep log", setup_deep, sweep,
-                            before_or_after, &large};
-  for (large.kill_at = 2; large.kill_at <= 12; large.kill_at += 5)
+  struct crash_case deep = {"repair: a deep log", setup_warm, sweep,
+                            before_or_after, &large, dead_deep};
+  for (large.deep = 2; large.deep <= 12; large.deep += 5)
     crash_points(&deep);
 }
 
@@ -496,21 +491,24 @@ static void blocks(void) {
              large = {.size = 300000}, c;
   struct crash_case cases[] = {
     {"alloc: growth and a slab", setup_cold, alloc_one,
-     before_or_after, &small},
-    {"alloc: growth and a run", setup_cold, alloc_one, before_or_after, &large},
-    {"alloc: class hit", setup_warm, alloc_one, before_or_after, &small},
-    {"alloc: new slab", setup_nearly_full, alloc_one, before_or_after, &mid},
-    {"alloc: a run is split", setup_warm, alloc_one, before_or_after, &large},
-    {"free: small", setup_three, free_second, freed_or_whole, &small},
+     before_or_after, &small, NULL},
+    {"alloc: growth and a run", setup_cold, alloc_one, before_or_after,
+     &large, NULL},
+    {"alloc: class hit", setup_warm, alloc_one, before_or_after, &small, NULL},
+    {"alloc: new slab", setup_nearly_full, alloc_one, before_or_after, &mid,
+     NULL},
+    {"alloc: a run is split", setup_warm, alloc_one, before_or_after, &large,
+     NULL},
+    {"free: small", setup_three, free_second, freed_or_whole, &small, NULL},
     {"free: from a full slab", setup_full_slab, free_second,
-     freed_or_whole, &mid},
+     freed_or_whole, &mid, NULL},
     {"free: an empty slab goes", setup_two_slabs, free_second,
-     freed_or_whole, &mid},
-    {"free: a run", setup_three, free_second, freed_or_whole, &large},
+     freed_or_whole, &mid, NULL},
+    {"free: a run", setup_three, free_second, freed_or_whole, &large, NULL},
     {"free: a run between two", setup_between, free_second,
-     freed_or_whole, &large},
+     freed_or_whole, &large, NULL},
     {"free: memory given back", setup_much, free_second,
-     before_or_after, &c},
+     before_or_after, &c, NULL},
   };
   memset(&c, 0, sizeof c);
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
@@ -520,13 +518,16 @@ static void blocks(void) {
 static void slots(void) {
   struct ctx c = {.size = 64};
   struct crash_case cases[] = {
-    {"hand: into a structure", setup_box, box_put, box_agrees, &c},
-    {"hand: out of a structure", setup_full_box, box_get, box_agrees, &c},
-    {"slot: take with handles", setup_handles, slot_take, handles_right, &c},
-    {"slot: take, drop", setup_handles, slot_take_drop, handles_right, &c},
-    {"slot: take, enter", setup_handles, slot_take_enter, handles_right, &c},
+    {"hand: into a structure", setup_box, box_put, box_agrees, &c, NULL},
+    {"hand: out of a structure", setup_full_box, box_get, box_agrees, &c, NULL},
+    {"slot: take with handles", setup_handles, slot_take, handles_right, &c,
+     NULL},
+    {"slot: take, drop", setup_handles, slot_take_drop, handles_right, &c,
+     NULL},
+    {"slot: take, enter", setup_handles, slot_take_enter, handles_right, &c,
+     NULL},
     {"slot: leave, enter anew", setup_handles, slot_leave_enter,
-     handles_right, &c},
+     handles_right, &c, NULL},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
     crash_points(&cases[i]);
@@ -535,16 +536,20 @@ static void slots(void) {
 static void objects(void) {
   struct ctx c = {.size = 64}, large = {.size = 100000};
   struct crash_case cases[] = {
-    {"object: create", setup_cold, object_create, before_or_after, &c},
+    {"object: create", setup_cold, object_create, before_or_after, &c, NULL},
     {"object: create a large one", setup_cold, object_create,
-     before_or_after, &large},
+     before_or_after, &large, NULL},
     {"object: attach, detach", setup_handles, object_attach_detach,
-     handles_right, &c},
-    {"object: take, drop", setup_handles, object_take_drop, count_1_or_2, &c},
-    {"object: the last handle", setup_cold, owner_chain, before_or_after, &c},
-    {"handles: growth", setup_handles, attach_many, handles_right, &c},
-    {"message: alloc, free", setup_handles, message_round, handles_right, &c},
-    {"message: large", setup_handles, message_round, handles_right, &large},
+     handles_right, &c, NULL},
+    {"object: take, drop", setup_handles, object_take_drop, count_1_or_2, &c,
+     NULL},
+    {"object: the last handle", setup_cold, owner_chain, before_or_after, &c,
+     NULL},
+    {"handles: growth", setup_handles, attach_many, handles_right, &c, NULL},
+    {"message: alloc, free", setup_handles, message_round, handles_right, &c,
+     NULL},
+    {"message: large", setup_handles, message_round, handles_right, &large,
+     NULL},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
     crash_points(&cases[i]);
@@ -553,12 +558,14 @@ static void objects(void) {
 static void recovery(void) {
   struct ctx c = {.size = 64};
   struct crash_case cases[] = {
-    {"sweep: a chain of objects", setup_dead_chain, sweep, before_or_after, &c},
-    {"sweep: a box", setup_dead_box, sweep, box_agrees, &c},
-    {"sweep: half a copy", setup_dead_copy, sweep, handles_right, &c},
+    {"sweep: a chain of objects", setup_cold, sweep, before_or_after, &c,
+     dead_chain},
+    {"sweep: a box", setup_box, sweep, box_agrees, &c, dead_box},
+    {"sweep: half a copy", setup_handles, sweep, handles_right, &c,
+     dead_copy},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    for (c.kill_at = 5; c.kill_at < 300; c.kill_at += 47)
+    for (c.kill_at = 5; c.kill_at < 300; c.kill_at += 41)
       crash_points(&cases[i]);
   }
 }
