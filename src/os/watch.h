@@ -1,0 +1,27 @@
+/*
+** watch.h: many descriptors behind one
+** MIT licence, see LICENSE
+**
+** A watch is a descriptor that is readable while any of those it watches is:
+** it can stand in anybody's poll.  Each watched one has a number; they are
+** level-triggered.
+*/
+
+#ifndef MP_OS_WATCH_H
+#define MP_OS_WATCH_H
+
+#include <stdint.h>
+
+int mp_watch_open(void); /* CLOEXEC; or a negative errno */
+int mp_watch_add(int watch, int fd, uint32_t number);
+int mp_watch_remove(int watch, int fd);
+
+/* The numbers of up to `room` that are readable now; how many. */
+int mp_watch_ready(int watch, uint32_t *numbers, int room);
+
+/* A descriptor that becomes readable at a deadline (clock.h); MP_FOREVER:
+** never. */
+int mp_timer_open(void);
+int mp_timer_set(int timer, int64_t deadline);
+
+#endif
