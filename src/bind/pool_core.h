@@ -40,6 +40,9 @@ struct mp_pool_core {
 
 extern const struct mp_kind mp_pool_kind;
 
+/* Closes what only the owner waits on; in a forked worker. */
+void mp_pool_core_forget(struct mp_pool_core *c);
+
 static inline struct mp_pool *mp_pool_of(const struct mp_pool_core *c) {
   return c->h.body;
 }

@@ -199,11 +199,18 @@ int mp_pool_recover(struct mp_arena *a, struct mp_pool *p, uint32_t seat,
 int mp_pool_requeue(struct mp_arena *a, struct mp_pool *p, uint32_t seat,
                     uint32_t skip);
 
-/* The item that the worker of a seat runs: 1 and its job and number, or 0.
-** *since is when it began (timed batches), *timeout what it may take. */
+/* What the worker of a seat is at. */
+struct mp_pool_running {
+  uint64_t job;
+  uint64_t item;    /* the job's number of it */
+  int64_t since;    /* when it began the item; timed batches only */
+  uint64_t timeout; /* what it may take; 0: any time */
+};
+
+/* 1: it runs that item; -EAGAIN: it has a slice of that job, and is between
+** two items (condemned, it stays there); 0: neither. */
 int mp_pool_running(struct mp_arena *a, struct mp_pool *p, uint32_t seat,
-                    uint64_t *job, uint64_t *item, int64_t *since,
-                    uint64_t *timeout);
+                    struct mp_pool_running *out);
 /* From here on that worker begins no further item; 0 lifts it. */
 void mp_pool_condemn(struct mp_pool *p, uint32_t seat, int yes);
 

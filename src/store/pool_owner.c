@@ -7,6 +7,7 @@
 
 #include "store/pool.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <string.h>
 
@@ -273,6 +274,9 @@ static void reset(struct mp_pool_seat *s) {
   atomic_store(&s->leaving, 0);
   atomic_store(&s->since, 0);
   atomic_store(&s->busy_since, 0);
+  atomic_store(&s->tasks, 0);
+  atomic_store(&s->busy, 0);
+  atomic_store(&s->memory, 0);
 }
 
 int mp_pool_requeue(struct mp_arena *a, struct mp_pool *p, uint32_t seat,
@@ -300,26 +304,30 @@ int mp_pool_requeue(struct mp_arena *a, struct mp_pool *p, uint32_t seat,
   return 0;
 }
 
-int mp_pool_running(struct mp_arena *a, struct mp_pool *p, uint32_t seat,
-                    uint64_t *job, uint64_t *item, int64_t *since,
-                    uint64_t *timeout) {
-  struct mp_pool_seat *s = &p->seats[seat];
-  if (mp_guard_enter(a, &p->guard) < 0)
-    return 0;
-  uint32_t running = atomic_load(&s->running);
-  uint32_t done = s->from;
+/* inside the guard */
+static int running_in(struct mp_arena *a, struct mp_pool_seat *s,
+                      struct mp_pool_running *out) {
+  struct mp_pool_batch *b = mp_pool_batch(a, s->batch);
+  uint32_t running = atomic_load(&s->running), done = s->from;
   if (s->block != 0)
     done += atomic_load(&mp_pool_block(a, s->block)->count);
-  int yes = s->batch != 0 && running == done + 1 && !atomic_load(&s->held);
-  if (yes) {
-    struct mp_pool_batch *b = mp_pool_batch(a, s->batch);
-    *job = b->job;
-    *item = b->first + running - 1;
-    *since = atomic_load(&s->since);
-    *timeout = b->timeout;
-  }
+  out->job = b->job;
+  out->item = b->first + done;
+  out->since = atomic_load(&s->since);
+  out->timeout = b->timeout;
+  return running == done + 1 && !atomic_load(&s->held) ? 1 : -EAGAIN;
+}
+
+int mp_pool_running(struct mp_arena *a, struct mp_pool *p, uint32_t seat,
+                    struct mp_pool_running *out) {
+  struct mp_pool_seat *s = &p->seats[seat];
+  int rc = mp_guard_enter(a, &p->guard);
+  if (rc < 0)
+    return rc;
+  if (s->batch != 0)
+    rc = running_in(a, s, out);
   mp_guard_leave(a, &p->guard);
-  return yes;
+  return rc;
 }
 
 void mp_pool_condemn(struct mp_pool *p, uint32_t seat, int yes) {

@@ -1,23 +1,23 @@
 /*
-** watch.h: many descriptors behind one
+** pollset.h: many descriptors behind one
 ** MIT licence, see LICENSE
 **
-** A watch is a descriptor that is readable while any of those it watches is:
+** A poll set is a descriptor that is readable while any of those it watches is:
 ** it can stand in anybody's poll.  Each watched one has a number; they are
 ** level-triggered.
 */
 
-#ifndef MP_OS_WATCH_H
-#define MP_OS_WATCH_H
+#ifndef MP_OS_POLLSET_H
+#define MP_OS_POLLSET_H
 
 #include <stdint.h>
 
-int mp_watch_open(void); /* CLOEXEC; or a negative errno */
-int mp_watch_add(int watch, int fd, uint32_t number);
-int mp_watch_remove(int watch, int fd);
+int mp_pollset_open(void); /* CLOEXEC; or a negative errno */
+int mp_pollset_add(int set, int fd, uint32_t number);
+int mp_pollset_remove(int set, int fd);
 
 /* The numbers of up to `room` that are readable now; how many. */
-int mp_watch_ready(int watch, uint32_t *numbers, int room);
+int mp_pollset_ready(int set, uint32_t *numbers, int room);
 
 /* A descriptor that becomes readable at a deadline (clock.h); MP_FOREVER:
 ** never. */

@@ -1,9 +1,9 @@
 /*
-** watch.c: many descriptors behind one
+** pollset.c: many descriptors behind one
 ** MIT licence, see LICENSE
 */
 
-#include "os/watch.h"
+#include "os/pollset.h"
 
 #include <errno.h>
 #include <string.h>
@@ -19,22 +19,22 @@ static int lifted(int fd) {
   return fd < 0 ? -errno : mp_fd_lift(fd);
 }
 
-int mp_watch_open(void) {
+int mp_pollset_open(void) {
   return lifted(epoll_create1(EPOLL_CLOEXEC));
 }
 
-int mp_watch_add(int watch, int fd, uint32_t number) {
+int mp_pollset_add(int set, int fd, uint32_t number) {
   struct epoll_event ev = {.events = EPOLLIN, .data.u32 = number};
-  return epoll_ctl(watch, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
+  return epoll_ctl(set, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
 }
 
-int mp_watch_remove(int watch, int fd) {
-  return epoll_ctl(watch, EPOLL_CTL_DEL, fd, NULL) < 0 ? -errno : 0;
+int mp_pollset_remove(int set, int fd) {
+  return epoll_ctl(set, EPOLL_CTL_DEL, fd, NULL) < 0 ? -errno : 0;
 }
 
-int mp_watch_ready(int watch, uint32_t *numbers, int room) {
+int mp_pollset_ready(int set, uint32_t *numbers, int room) {
   struct epoll_event ev[AT_ONCE];
-  int n = epoll_wait(watch, ev, room < AT_ONCE ? room : AT_ONCE, 0);
+  int n = epoll_wait(set, ev, room < AT_ONCE ? room : AT_ONCE, 0);
   if (n < 0)
     return errno == EINTR ? 0 : -errno;
   for (int i = 0; i < n; i++)

@@ -1,0 +1,508 @@
+--- init.lua: the pool as its user sees it, and what it decides
+-- MIT licence, see LICENSE
+--
+-- tasks.lua knows what is to be done, workers.lua who does it; here it is decided what to wait
+-- for. There is one place where a pool waits (`step`): for results, for the end of a worker, for
+-- a deadline; what comes is dealt with there, whoever waits for whatever.
+--
+--    open --close--> closed --join--> joined
+--      \                \--terminate--> terminated --join--> joined
+--       \--(workers cannot be kept alive)--> broken
+
+local core = require "multiprocessing.core.pool"
+local errors = require "multiprocessing.errors"
+local opts = require "multiprocessing.pool.options"
+local progress = require "multiprocessing.progress"
+local results = require "multiprocessing.pool.result"
+local system = require "multiprocessing.core.system"
+local tasks = require "multiprocessing.pool.tasks"
+local workers = require "multiprocessing.pool.workers"
+
+local M = {}
+
+---@class multiprocessing.Pool
+local Pool = {}
+Pool.__index = Pool
+Pool.__name = "multiprocessing.Pool"
+M.Pool = Pool
+
+-- waiting -----------------------------------------------------------------------------------
+
+-- One round: waits until something happens (at most until the deadline) and deals with it.
+local function step(self, deadline)
+  local soonest = self._workers:check_timeouts()
+  if deadline and (not soonest or deadline < soonest) then soonest = deadline end
+  local there, seat = self._core:wait(soonest)
+  if seat then self._workers:ended(seat) end
+  if there or seat then self._core:collect(self._tasks.jobs, self._arrived) end
+  if self._tasks.deliveries[1] then self._tasks:deliver() end
+  if self._closing then self:_let_workers_go() end
+  if self._watched and self._core then self._core:rearm(self._workers:check_timeouts()) end
+end
+
+local function is_interrupt(e)
+  return type(e) == "string" and e:find("interrupted!", 1, true)
+end
+
+-- Ctrl-C in a wait ends the pool: nobody would look after its workers.
+local function or_stop(self, ok, ...)
+  if ok then return ... end
+  local e = ...
+  if is_interrupt(e) and self._core then self:_stop(errors.new("CancelledError", "interrupted")) end
+  error(e, 0)
+end
+
+local function wait_until(self, is_true, subject, deadline)
+  while not is_true(subject) do
+    if not self._core then return false end
+    if deadline and deadline <= system.now() then
+      step(self, 0)
+      return is_true(subject)
+    end
+    step(self, deadline)
+  end
+  return true
+end
+
+--- Works on until is_true(subject), for the classes of result.lua.
+function Pool:_wait(is_true, subject, deadline)
+  self:_check_owner("wait for")
+  return or_stop(self, pcall(wait_until, self, is_true, subject, deadline))
+end
+
+--- Deals with what has happened, without waiting.
+function Pool:_look()
+  self:_check_owner("look at")
+  if self._core then or_stop(self, pcall(step, self, 0)) end
+end
+
+-- checks ------------------------------------------------------------------------------------
+
+function Pool:_check_owner(what)
+  if self._owner ~= system.getpid() then
+    error(("cannot %s this pool: it belongs to another process (pid %d); make one of your own")
+      :format(what, self._owner), 3)
+  end
+end
+
+-- stands before each submission
+local function check_open(self, f, call)
+  if getmetatable(self) ~= Pool then
+    opts.fail(3, "bad argument #1 to '%s' (pool expected; call it with a colon)", call)
+  end
+  opts.check_function(f, 1, call, 3)
+  if self._owner ~= system.getpid() then self:_check_owner(call) end
+  if self._state == "broken" then error(self._failure, 0) end
+  if self._state ~= "open" then
+    errors.raise("ClosedError", ("cannot %s: the pool is %s"):format(call, self._state))
+  end
+end
+
+-- the number of items; a source is read to its end
+local function check_items(items, call)
+  local kind = type(items)
+  if kind == "function" then
+    local list, n = {}, 0
+    for item in items do
+      n = n + 1
+      list[n] = item
+    end
+    return list, n
+  end
+  local meta = getmetatable(items)
+  if kind ~= "table" and not (kind == "userdata" and type(meta) == "table" and meta.__len) then
+    opts.fail(3, "bad argument #2 to '%s' (list or function expected, got %s)", call, kind)
+  end
+  local n = kind == "table" and items.n
+  return items, math.type(n) == "integer" and n or #items
+end
+
+-- submitting --------------------------------------------------------------------------------
+
+-- Items [from, to] of a job go off.
+function Pool:_put(job, items, from, to, stream)
+  local number = self._tasks:take_numbers(to - from + 1)
+  local ok, e = pcall(self._core.put, self._core, job, items, from, to, number, stream)
+  if not ok then
+    self._core:unstage()
+    error(e, 0)
+  end
+  if not stream then self._core:submit() end
+end
+
+-- All items at once. When one cannot be sent none is: so nothing goes off before all are
+-- encoded, but where nothing can go wrong with that.
+local function submit_all(self, job, items, n)
+  local stream = not job.spread and core.scalars(items, 1, n)
+  local ok, e = pcall(self._put, self, job, items, 1, n, stream)
+  if not ok then
+    self._tasks:abandon(job)
+    error(e, 0)
+  end
+  self._tasks:seal(job, n)
+  return job
+end
+
+local function map_job(self, call, spread, f, items, chunksize, options)
+  check_open(self, f, call)
+  local job = opts.map(chunksize, options, call, 3)
+  local list, n = check_items(items, call)
+  job.spread = spread
+  job.progress = progress.new(job.progress, n, self)
+  return submit_all(self, self._tasks:open_job(f, job), list, n)
+end
+
+local function call_job(self, call, f, args, options)
+  check_open(self, f, call)
+  if args ~= nil and type(args) ~= "table" then
+    opts.fail(3, "bad argument #2 to '%s' (list of arguments expected, got %s)", call, type(args))
+  end
+  local job = opts.task(options, call, 3)
+  job.all, job.single, job.n = true, true, 1
+  self._tasks:open_job(f, job)
+  local ok, e = pcall(self._core.call, self._core, job, args, self._tasks:take_numbers(1))
+  if not ok then
+    self._tasks:abandon(job)
+    error(e, 0)
+  end
+  return job
+end
+
+local function get(self, job)
+  return results.new_async(self, job):get()
+end
+
+--- Calls f in a worker and waits for it.
+---
+--- *Blocks* until it has returned. *Raises* what it raised, as `RemoteError`; `WorkerLostError`.
+--- *Python*: `apply(f, args)`; all results are returned.
+---
+---     print(pool:apply(math.fmod, {7, 4}))   --> 3
+---@param f function
+---@param args? any[] with `n` it may hold nils
+function Pool:apply(f, args)
+  return get(self, call_job(self, "apply", f, args))
+end
+
+--- Has a worker call f; returns at once.
+---
+--- *Raises* `SerializationError` when f or an argument cannot be sent; `ClosedError`.
+---
+---     local r = pool:apply_async(string.rep, {"ab", 3})
+---     print(r:get(5))   --> ababab
+---@param f function
+---@param args? any[]
+---@param options? table `callback`, `error_callback` functions; `timeout` seconds of running;
+--- `retries` number of further tries after a worker's death
+---@return multiprocessing.AsyncResult
+function Pool:apply_async(f, args, options)
+  return results.new_async(self, call_job(self, "apply_async", f, args, options))
+end
+
+--- Calls f for each item, in the workers; waits for all.
+---
+--- *Blocks* until all have returned. *Raises* the first error in the items' order, after all is
+--- done. *Python*: the first result of each call; nils are kept (see `n`).
+---
+---     local squares = pool:map(function(x) return x * x end, {1, 2, 3})
+---@param f function
+---@param items table|function list, or a function that returns the next item and nil at the end
+---@param chunksize? integer|table items that travel together, or a table of options:
+--- `chunksize`, `progress`, `timeout`, `retries`
+---@return any[] results with `n`
+function Pool:map(f, items, chunksize)
+  return get(self, map_job(self, "map", false, f, items, chunksize))
+end
+
+--- As map, but each item is a list of arguments.
+---
+---     pool:starmap(math.max, {{1, 2}, {4, 3}})   --> {2, 4}
+---@param f function
+---@param items table|function
+---@param chunksize? integer|table
+---@return any[] results with `n`
+function Pool:starmap(f, items, chunksize)
+  return get(self, map_job(self, "starmap", true, f, items, chunksize))
+end
+
+--- As map, but returns at once.
+---@param f function
+---@param items table|function
+---@param chunksize? integer|table
+---@param options? table as map's, and `callback`, `error_callback`
+---@return multiprocessing.AsyncResult
+function Pool:map_async(f, items, chunksize, options)
+  return results.new_async(self, map_job(self, "map_async", false, f, items, chunksize, options))
+end
+
+--- As starmap, but returns at once.
+---@param f function
+---@param items table|function
+---@param chunksize? integer|table
+---@param options? table
+---@return multiprocessing.AsyncResult
+function Pool:starmap_async(f, items, chunksize, options)
+  return results.new_async(self, map_job(self, "starmap_async", true, f, items, chunksize,
+    options))
+end
+
+local function iterate(self, call, ordered, f, items, chunksize)
+  check_open(self, f, call)
+  local job = opts.map(chunksize, nil, call, 3)
+  job.chunk = job.chunk or 1
+  local source = items
+  if type(items) ~= "function" then
+    local list, n = check_items(items, call)
+    source = { list = list, count = n }
+  end
+  job.progress = progress.new(job.progress, type(source) == "table" and source.count or nil, self)
+  local it = results.new_results(self, self._tasks:open_job(f, job), source, ordered)
+  it:_feed()
+  return it, nil, nil, it
+end
+
+--- Calls f for each item and gives the results in the items' order, as they come. Items are drawn
+--- as results are taken, at most 4 × workers × chunksize ahead.
+---
+--- *Blocks* (the loop) until the next result is there. *Raises* an item's error at its turn.
+--- *Python*: gives the index, too, so that a nil result does not end the loop.
+---
+---     for i, line in pool:imap(transform, (io.lines "big.txt")) do print(line) end
+---@param f function
+---@param items table|function
+---@param chunksize? integer|table 1
+---@return multiprocessing.PoolIterator
+function Pool:imap(f, items, chunksize)
+  return iterate(self, "imap", true, f, items, chunksize)
+end
+
+--- As imap, but in the order in which the results come.
+---@param f function
+---@param items table|function
+---@param chunksize? integer|table 1
+---@return multiprocessing.PoolIterator
+function Pool:imap_unordered(f, items, chunksize)
+  return iterate(self, "imap_unordered", false, f, items, chunksize)
+end
+
+-- giving up ---------------------------------------------------------------------------------
+
+--- Ends a job early, with its workers (AsyncResult:cancel).
+function Pool:_cancel(job)
+  self._core:withdraw(job.id)
+  local failure = errors.new("CancelledError", "the call was cancelled")
+  self._tasks:fail_job(job, failure)
+  self._workers:kill_job(job, failure)
+  self._tasks:deliver()
+end
+
+--- What is left of an imap does not matter any more; what runs may finish.
+function Pool:_drop(job)
+  if not self._core or self._owner ~= system.getpid() then return end
+  self._core:withdraw(job.id)
+  self._tasks:fail_job(job, errors.new("CancelledError", "the loop was left"))
+end
+
+--- For the window of imap.
+function Pool:_width()
+  return self._processes
+end
+
+-- the end -----------------------------------------------------------------------------------
+
+local function stop(self, failure)
+  self._workers:stop()
+  for id, job in pairs(self._tasks.jobs) do
+    if id ~= 0 then self._tasks:fail_job(job, failure) end
+  end
+end
+
+function Pool:_stop(failure)
+  self._state = "terminated"
+  stop(self, failure)
+end
+
+local function break_down(self, reason)
+  if self._state == "broken" then return end
+  self._state = "broken"
+  self._failure = errors.new("BrokenPoolError", "the pool cannot work: " .. reason)
+  stop(self, self._failure)
+end
+
+--- A closed pool's workers leave when its line is empty; not before every imap has drawn all.
+function Pool:_let_workers_go()
+  for _, job in pairs(self._tasks.jobs) do
+    if job.id ~= 0 and job.n == nil then return end
+  end
+  self._workers:close()
+end
+
+--- Takes no more work; what was submitted is finished.
+function Pool:close()
+  self:_check_owner("close")
+  if self._state ~= "open" then return end
+  self._state, self._closing = "closed", true
+  self:_let_workers_go()
+end
+
+--- Ends at once: kills the workers; what is not finished raises `CancelledError`.
+function Pool:terminate()
+  self:_check_owner("terminate")
+  if not self._core or self._state == "terminated" then return end
+  self:_stop(errors.new("CancelledError", "the pool was terminated"))
+end
+
+local function is_over(self)
+  return self._workers.alive == 0 and self._tasks.open == 0
+end
+
+-- gives back the shared memory and the descriptors
+local function release(self)
+  self._core:close()
+  self._core = nil
+end
+
+local function draw_all(self)
+  for _, job in pairs(self._tasks.jobs) do
+    if job.iterator then job.iterator:_feed(true) end
+  end
+end
+
+local function join(self, deadline)
+  if self._state == "closed" then draw_all(self) end
+  self:_let_workers_go()
+  if not wait_until(self, is_over, self, deadline) then return false end
+  self._core:collect(self._tasks.jobs, self._arrived)
+  self._tasks:deliver()
+  release(self)
+  return true
+end
+
+--- Waits until the workers have ended; after close or terminate only.
+---
+--- *Blocks* until then or until the timeout. *Python*: has no timeout.
+---@param timeout? number seconds; nil waits for ever
+---@return boolean ended false on timeout
+function Pool:join(timeout)
+  self:_check_owner("join")
+  local deadline = opts.deadline(timeout, 1, "join", system.now, 2)
+  if self._state == "open" then error("cannot join a pool that is open: close it first", 2) end
+  if not self._core then return true end
+  return or_stop(self, pcall(join, self, deadline))
+end
+
+--- Finishes what was submitted and joins; after an error it terminates.
+function Pool:__close(failure)
+  if self._owner ~= system.getpid() or not self._core then return end
+  if failure ~= nil then self:terminate() else self:close() end
+  self:join()
+end
+
+--- Nobody has the pool any more.
+function Pool:__gc()
+  if self._owner ~= system.getpid() or not self._core then return end
+  self._workers:stop()
+  for _, seat in ipairs(self._workers.seats) do
+    if seat.process then pcall(seat.process.join, seat.process, 1) end
+  end
+  release(self)
+end
+
+function Pool:__tostring()
+  return ("<Pool %s workers=%d>"):format(self._core and self._state or "joined", self._processes)
+end
+
+-- event loops, numbers ----------------------------------------------------------------------
+
+--- A descriptor that is readable while `poll` has something to do: for luv, cqueues, poll(2).
+---@return integer
+function Pool:fileno()
+  self:_check_owner("watch")
+  if not self._core then errors.raise("ClosedError", "cannot watch this pool: it was joined") end
+  self._watched = true
+  self._core:rearm(self._workers:check_timeouts())
+  return self._core:fileno()
+end
+
+--- Deals with what has come and calls callbacks; waits for the first of it.
+---
+--- *Blocks* at most for the timeout. *Python*: not there, its pool has threads for this.
+---@param timeout? number seconds, 0 by default
+---@return integer delivered calls that have finished meanwhile
+function Pool:poll(timeout)
+  self:_check_owner("poll")
+  local deadline = opts.deadline(timeout or 0, 1, "poll", system.now, 2)
+  local before = self._tasks.delivered
+  if not self._core then return 0 end
+  or_stop(self, pcall(wait_until, self, function(t)
+    return t.delivered > before or t.open == 0
+  end, self._tasks, deadline))
+  if self._core and self._tasks.open == 0 then self:_look() end
+  return self._tasks.delivered - before
+end
+
+--- What the pool has done, and its workers.
+---@return table stats done, failed, retried, lost; workers: list of {pid, tasks, busy, idle
+--- (seconds), memory (bytes)}
+function Pool:stats()
+  if self._core then self:_look() end
+  local counts = self._tasks.counts
+  return { done = counts.done, failed = counts.failed, retried = counts.retried,
+    lost = counts.lost, workers = self._core and self._workers:stats() or {} }
+end
+
+-- making one --------------------------------------------------------------------------------
+
+local function watch_initializers(self)
+  self._tasks.jobs[0] = {
+    id = 0, results = {}, errors = {},
+    report = function(text) break_down(self, "the initializer failed: " .. text) end,
+  }
+end
+
+local function new(context, options)
+  local self = { _owner = system.getpid(), _state = "open", _processes = options.processes }
+  self._core = core.new(options.processes)
+  self._tasks = tasks.new(self._core)
+  self._workers = workers.new(self._core, self._tasks, options)
+  -- through a weak table: what the core or a worker's table holds must not keep the pool alive
+  local weak = setmetatable({ pool = self }, { __mode = "v" })
+  self._workers.on_broken = function(reason)
+    if weak.pool then break_down(weak.pool, reason) end
+  end
+  self._arrived = function(job, first, count) self._tasks:arrived(job, first, count) end
+  watch_initializers(self)
+  self._context = context
+  return setmetatable(self, Pool)
+end
+
+--- Makes pools whose workers start by the method of the given context.
+function M.bind(context)
+  --- A pool of worker processes, started at once.
+  ---
+  --- *Raises* `ProcessError` when they cannot be started.
+  --- *Python*: `Pool(processes, initializer, initargs, maxtasksperchild)`.
+  ---
+  ---     local pool <close> = mp.Pool(4)
+  ---     local squares = pool:map(function(x) return x * x end, {1, 2, 3})
+  ---@param processes? integer|table number of workers (cpu_count); or a table of options:
+  --- `processes`, `initializer`, `initargs`, `maxtasksperchild`, `name`, `seed`, `memory_limit`
+  ---@param initializer? function each worker calls it first
+  ---@param initargs? any[]
+  ---@param maxtasksperchild? integer items after which a worker is replaced
+  ---@return multiprocessing.Pool
+  return function(processes, initializer, initargs, maxtasksperchild)
+    local options = opts.pool("Pool", 2, processes, initializer, initargs, maxtasksperchild)
+    options.processes = options.processes or context.cpu_count()
+    options.context = context
+    local self = new(context, options)
+    local ok, e = pcall(self._workers.fill, self._workers)
+    if not ok then
+      self:__gc()
+      error(e, 0)
+    end
+    return self
+  end
+end
+
+return M

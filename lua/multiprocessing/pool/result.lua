@@ -1,0 +1,211 @@
+--- result.lua: what a caller holds of submitted work
+-- MIT licence, see LICENSE
+--
+-- AsyncResult for a job whose items are known, Results for an imap. Both wait through the pool,
+-- which does all its work meanwhile.
+
+local errors = require "multiprocessing.errors"
+local opts = require "multiprocessing.pool.options"
+local system = require "multiprocessing.core.system"
+local tasks = require "multiprocessing.pool.tasks"
+
+local M = {}
+
+---@class multiprocessing.AsyncResult
+local AsyncResult = {}
+AsyncResult.__index = AsyncResult
+AsyncResult.__name = "multiprocessing.AsyncResult"
+
+function M.new_async(pool, job)
+  return setmetatable({ _pool = pool, _job = job }, AsyncResult)
+end
+
+local function is_finished(job)
+  return job.finished
+end
+
+--- Has the call finished, with a result or with an error? Never blocks.
+---@return boolean
+function AsyncResult:ready()
+  if not self._job.finished then self._pool:_look() end
+  return self._job.finished
+end
+
+--- Waits until the call has finished.
+---
+--- *Blocks* until then or until the timeout. *Python*: returns nothing there.
+---@param timeout? number seconds; nil waits for ever
+---@return boolean finished false on timeout
+function AsyncResult:wait(timeout)
+  local deadline = opts.deadline(timeout, 1, "wait", system.now, 2)
+  return self._job.finished or self._pool:_wait(is_finished, self._job, deadline)
+end
+
+--- Was the call finished without an error? *Raises* before it is ready.
+---@return boolean
+function AsyncResult:successful()
+  if not self:ready() then error("this result is not ready", 2) end
+  return tasks.failure(self._job) == nil
+end
+
+--- The result: what the function returned, all of it; of a map, the list.
+---
+--- *Blocks* until it is there. *Raises* `TimeoutError`; what the task raised, as `RemoteError`;
+--- `WorkerLostError`, `CancelledError`, `BrokenPoolError`.
+---
+---     local r = pool:apply_async(math.max, {1, 5, 3})
+---     print(r:get())   --> 5
+---@param timeout? number seconds; nil waits for ever
+function AsyncResult:get(timeout)
+  local deadline = opts.deadline(timeout, 1, "get", system.now, 2)
+  local job = self._job
+  if not job.finished and not self._pool:_wait(is_finished, job, deadline) then
+    errors.raise("TimeoutError", ("no result within %g s"):format(timeout))
+  end
+  local failure = next(job.errors) ~= nil and tasks.failure(job) or job.failure
+  if failure then error(failure, 0) end
+  return tasks.values(job)
+end
+
+--- Gives the call up: what no worker has begun never runs, what one runs is killed with it; of a
+--- map, all that is left. `get` then raises `CancelledError`.
+---
+--- *Python*: not there (a future's `cancel` leaves a running call alone).
+---@return boolean effect false when it had finished
+function AsyncResult:cancel()
+  if self:ready() then return false end
+  self._pool:_cancel(self._job)
+  return true
+end
+
+-- imap --------------------------------------------------------------------------------------
+
+---@class multiprocessing.PoolIterator
+local Results = {}
+Results.__index = Results
+Results.__name = "multiprocessing.PoolIterator"
+
+--- source: a function -> next item or nil; or {list =, count =}.
+function M.new_results(pool, job, source, ordered)
+  local self = setmetatable({
+    _pool = pool, _job = job, _source = source, _ordered = ordered,
+    _buffer = {},  -- items drawn and not submitted
+    _drawn = 0,    -- items drawn
+    _sent = 0,     -- items submitted
+    _taken = 0,    -- results given to the caller
+    _done = {},    -- ordered: set of items; unordered: list of items in order of arrival
+    _arrived = 0,
+  }, Results)
+  function job.on_items(_, first, count)
+    for i = first, first + count - 1 do
+      self._arrived = self._arrived + 1
+      if ordered then self._done[i] = i else self._done[self._arrived] = i end
+    end
+  end
+  job.iterator = self
+  return self
+end
+
+local function draw(self)
+  local source = self._source
+  if type(source) == "table" then
+    if self._drawn >= source.count then return false end
+    return true, source.list[self._drawn + 1]
+  end
+  local ok, item = pcall(source)
+  if ok then return item ~= nil, item end
+  self._source_error = { item } -- may be nil
+  return false
+end
+
+-- An item that cannot be sent has its error at once; the others of its chunk are sent.
+local function send_singly(self, from, to)
+  local pool, job = self._pool, self._job
+  for i = from, to do
+    local ok, e = pcall(pool._put, pool, job, self._buffer, i, i)
+    if not ok then pool._tasks:fail_item(job, i, e) end
+  end
+end
+
+local function send(self)
+  local from, to = self._sent + 1, self._drawn
+  if from > to then return end
+  self._sent = to
+  if not pcall(self._pool._put, self._pool, self._job, self._buffer, from, to) then
+    send_singly(self, from, to)
+  end
+  self._buffer = {}
+end
+
+--- Draws items and submits them, as many ahead as the window allows.
+---@param everything? boolean all of them
+function Results:_feed(everything)
+  local job = self._job
+  local window = everything and math.huge or 4 * self._pool:_width() * job.chunk
+  while not self._exhausted and not job.finished and self._drawn - self._taken < window do
+    local there, item = draw(self)
+    if there then
+      self._drawn = self._drawn + 1
+      self._buffer[self._drawn] = item
+      if self._drawn - self._sent == job.chunk then send(self) end
+    else
+      self._exhausted = true
+      send(self)
+      self._pool._tasks:seal(job, self._drawn)
+    end
+  end
+end
+
+local function has_next(self)
+  if self._job.failure or self._exhausted and self._taken >= self._drawn then return true end
+  return self._done[self._taken + 1] ~= nil
+end
+
+-- the next result leaves the tables, so that an endless source takes no more and more memory
+local function take(self)
+  local job = self._job
+  self._taken = self._taken + 1
+  local i = self._done[self._taken]
+  self._done[self._taken] = nil
+  local value, e = job.results[i], job.errors[i]
+  job.results[i], job.errors[i] = nil, nil
+  if e then error(tasks.condition(e), 0) end
+  return i, value
+end
+
+--- The next item's number and result; nothing at the end.
+---
+--- *Blocks* until it is there. *Raises* the item's error (the next call goes on behind it);
+--- `TimeoutError`. *Python*: `next()` gives the result alone.
+---@param timeout? number seconds; nil waits for ever
+---@return integer? item
+---@return any result
+function Results:next(timeout)
+  local deadline = opts.deadline(timeout, 1, "next", system.now, 2)
+  if self._closed then return nil end
+  self:_feed()
+  if not has_next(self) and not self._pool:_wait(has_next, self, deadline) then
+    errors.raise("TimeoutError", ("no result within %g s"):format(timeout))
+  end
+  if self._done[self._taken + 1] then return take(self) end
+  if self._job.failure then error(self._job.failure, 0) end
+  local failed = self._source_error
+  self._source_error = nil
+  if failed then error(failed[1], 0) end
+  return nil
+end
+
+function Results:__call()
+  return self:next()
+end
+
+--- Gives up what is left: items in line never run.
+function Results:close()
+  if self._closed then return end
+  self._closed = true
+  if not self._job.finished then self._pool:_drop(self._job) end
+end
+
+Results.__close = Results.close
+
+return M

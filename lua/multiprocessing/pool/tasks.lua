@@ -1,0 +1,244 @@
+--- tasks.lua: what a pool has to do
+-- MIT licence, see LICENSE
+--
+-- A job is what one call submitted: some items for one function. It is open while items have no
+-- result, and finished once; then its result object, its callbacks and its waiters are served.
+-- Job 0 is where workers report that their initializer failed.
+
+local errors = require "multiprocessing.errors"
+local system = require "multiprocessing.core.system"
+
+local M = {}
+
+---@class multiprocessing.pool.Job
+---@field id integer
+---@field fn integer       the function's number in the core
+---@field all boolean      the result is all values of the function, packed; else the first
+---@field spread boolean   an item is a list of arguments
+---@field chunk integer    items that travel together; 0: as the workers see fit
+---@field timeout? number  seconds an item may run
+---@field retries integer  how often an item may run again after its worker's death
+---@field n? integer       items; nil while more may come
+---@field done integer     items that have a result or an error
+---@field results table    by item
+---@field errors table     by item: {value, traceback, pid}, or a condition
+---@field failure any      why the job failed as a whole: wins over the items' errors
+---@field finished boolean
+
+local Tasks = {}
+Tasks.__index = Tasks
+
+--- The tasks of a pool.
+---@param core userdata
+function M.new(core)
+  return setmetatable({
+    core = core,
+    jobs = {},       -- open ones, by id
+    open = 0,        -- their number
+    last_id = 0,
+    number = 1,      -- of the next task in the pool's life
+    timed = 0,       -- open jobs with a timeout
+    deliveries = {}, -- finished jobs whose callbacks are to be called
+    delivered = 0,   -- finished jobs, ever
+    counts = { done = 0, failed = 0, retried = 0, lost = 0 },
+    deaths = 0,      -- in a row, without a finished task
+  }, Tasks)
+end
+
+--- A new job; it is open when it returns.
+---@param f function
+---@param options table all, spread, chunk, timeout, retries, callback, error_callback, progress
+---@return multiprocessing.pool.Job
+function Tasks:open_job(f, options)
+  local job = options
+  job.fn = self.core:enter(f)
+  self.last_id = self.last_id + 1
+  job.id, job.done, job.results, job.errors = self.last_id, 0, {}, {}
+  job.retries = job.retries or 0
+  job.chunk = job.chunk or 0
+  job.finished = false
+  self.jobs[job.id] = job
+  self.open = self.open + 1
+  if job.timeout then self.timed = self.timed + 1 end
+  return job
+end
+
+--- Numbers for the next n tasks; the first of them.
+function Tasks:take_numbers(n)
+  local first = self.number
+  self.number = first + n
+  return first
+end
+
+local function drop_open(self, job)
+  self.jobs[job.id] = nil
+  self.open = self.open - 1
+  if job.timeout then self.timed = self.timed - 1 end
+  self.core:leave(job.fn)
+end
+
+--- Forgets a job that could not be submitted: it never was.
+function Tasks:abandon(job)
+  self.core:unstage()
+  self.core:withdraw(job.id)
+  if self.jobs[job.id] then drop_open(self, job) end
+end
+
+local function finish(self, job)
+  job.finished = true
+  drop_open(self, job)
+  self.delivered = self.delivered + 1
+  self.deliveries[#self.deliveries + 1] = job
+end
+
+--- Ends a job as a whole; what it still had to do does not matter.
+function Tasks:fail_job(job, failure)
+  if job.finished then return end
+  job.failure = failure
+  finish(self, job)
+end
+
+--- No more items will come: n is their number.
+function Tasks:seal(job, n)
+  job.n = n
+  if job.done == n and not job.finished then finish(self, job) end
+end
+
+local function count_results(self, job, first, count)
+  local failed = 0
+  if next(job.errors) then
+    for i = first, first + count - 1 do
+      if job.errors[i] then failed = failed + 1 end
+    end
+  end
+  self.counts.failed = self.counts.failed + failed
+  self.counts.done = self.counts.done + count - failed
+end
+
+-- items first .. first+count-1 have their results
+local function settle(self, job, first, count)
+  job.done = job.done + count
+  count_results(self, job, first, count)
+  if job.on_items then job.on_items(job, first, count) end
+  if job.progress then job.progress:update(job.done) end
+  if job.done == job.n then finish(self, job) end
+end
+
+--- A worker has handed in results of these items.
+function Tasks:arrived(job, first, count)
+  if job.id == 0 then return job.report(job.errors[1].value) end
+  self.deaths = 0
+  settle(self, job, first, count)
+end
+
+--- This item has failed, though no worker said so.
+function Tasks:fail_item(job, item, failure)
+  job.errors[item] = failure
+  settle(self, job, item, 1)
+end
+
+-- errors ------------------------------------------------------------------------------------
+
+-- the runner's own frames tell the user nothing
+local function trim(traceback)
+  if not traceback then return nil end
+  local lines = {}
+  for line in traceback:gmatch "[^\n]+" do lines[#lines + 1] = line end
+  while #lines > 1 and lines[#lines]:find("[C]: in", 1, true) do lines[#lines] = nil end
+  for i = #lines, 1, -1 do
+    if lines[i]:find("multiprocessing/pool/worker.lua", 1, true) then
+      for k = #lines, i, -1 do lines[k] = nil end
+    end
+  end
+  while #lines > 1 and lines[#lines]:find("[C]: in", 1, true) do lines[#lines] = nil end
+  return table.concat(lines, "\n")
+end
+
+local function describe(value)
+  if errors.iserror(value) then return value.name .. ": " .. tostring(value.message) end
+  local ok, text = pcall(tostring, value)
+  return ok and text or ("(error object is a %s value)"):format(type(value))
+end
+
+--- The condition that get() raises for an item.
+function M.condition(e)
+  if errors.iserror(e) then return e end
+  return errors.new("RemoteError", describe(e.value),
+    { value = e.value, traceback = trim(e.traceback), pid = e.pid })
+end
+
+--- The error of a finished job: the first in the items' order; nil: there is none.
+function M.failure(job)
+  if job.failure then return job.failure end
+  local first
+  for item in pairs(job.errors) do
+    if not first or item < first then first = item end
+  end
+  return first and M.condition(job.errors[first])
+end
+
+-- callbacks ---------------------------------------------------------------------------------
+
+local function report(what, e)
+  io.stderr:write(("Error in the %s of a pool:\n%s\n"):format(what, e))
+end
+
+local function with_traceback(e)
+  if type(e) == "string" and e:find("interrupted!", 1, true) then return { interrupt = e } end
+  return { text = debug.traceback(type(e) == "string" and e or describe(e), 2) }
+end
+
+local function call_back(what, f, ...)
+  local ok, e = xpcall(f, with_traceback, ...)
+  if ok then return end
+  if e.interrupt then error(e.interrupt, 0) end
+  report(what, e.text)
+end
+
+local function deliver(job)
+  if job.progress then job.progress:finish() end
+  local failure = (job.callback or job.error_callback) and M.failure(job)
+  if failure and job.error_callback then
+    call_back("error_callback", job.error_callback, failure)
+  elseif not failure and job.callback then
+    call_back("callback", job.callback, M.values(job))
+  end
+  if job.on_done then job.on_done(job) end
+end
+
+--- Calls what finished jobs are to call. May raise `interrupted!` only.
+function Tasks:deliver()
+  while self.deliveries[1] do
+    local list = self.deliveries
+    self.deliveries = {}
+    for i, job in ipairs(list) do
+      local ok, e = pcall(deliver, job)
+      if not ok then
+        table.move(list, i + 1, #list, #self.deliveries + 1, self.deliveries)
+        error(e, 0)
+      end
+    end
+  end
+end
+
+--- What get() returns for a job without errors.
+function M.values(job)
+  if job.single then
+    local r = job.results[1]
+    if not job.all then return r end
+    return table.unpack(r, 1, r.n)
+  end
+  job.results.n = job.n
+  return job.results
+end
+
+--- Seconds of mp.now when the soonest running item could be over its time, if it began now.
+function Tasks:soonest_timeout()
+  local soonest
+  for _, job in pairs(self.jobs) do
+    if job.timeout and (not soonest or job.timeout < soonest) then soonest = job.timeout end
+  end
+  return soonest and system.now() + soonest
+end
+
+return M

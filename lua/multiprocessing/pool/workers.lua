@@ -1,0 +1,243 @@
+--- workers.lua: who does the work of a pool
+-- MIT licence, see LICENSE
+--
+-- A pool has a fixed number of seats; each has at most one worker, a daemonic process. All are
+-- started with the pool, so that they are copies of the program as it is then and an initializer
+-- that fails is known soon. One that dies is replaced; what it left is sorted out here.
+--
+--    empty --start--> working --its end--> empty        doomed: we have killed it, and why
+
+local errors = require "multiprocessing.errors"
+local system = require "multiprocessing.core.system"
+local worker = require "multiprocessing.pool.worker"
+
+local M = {}
+
+local DEATHS_MAX <const> = 20 -- in a row, without a finished task
+
+local Workers = {}
+Workers.__index = Workers
+
+--- The seats of a pool, all empty.
+---@param core userdata
+---@param tasks table
+---@param options table context, processes, name, memory_limit, initializer, initargs,
+--- max_tasks, seed
+function M.new(core, tasks, options)
+  local self = setmetatable({
+    core = core, tasks = tasks, options = options,
+    seats = {}, alive = 0, active = true,
+  }, Workers)
+  self.worker_options = {
+    owner = system.getpid(), bell = core:bell(), seed = options.seed,
+    initializer = options.initializer, initargs = options.initargs,
+    max_tasks = options.max_tasks,
+  }
+  for i = 1, options.processes do self.seats[i] = { index = i } end
+  return self
+end
+
+-- starting ----------------------------------------------------------------------------------
+
+function Workers:start(seat)
+  local o = self.options
+  local p = o.context.Process {
+    target = worker.main, args = { self.core, seat.index, self.worker_options },
+    daemon = true, memory_limit = o.memory_limit,
+  }
+  if o.name then p.name = ("%s-%d"):format(o.name, seat.index) end
+  p:start()
+  seat.process, seat.fd, seat.started = p, p.sentinel, system.now()
+  seat.doomed = nil
+  self.core:watch(seat.index, seat.fd)
+  self.alive = self.alive + 1
+end
+
+--- Starts a worker on each empty seat. Raises when one cannot be started.
+function Workers:fill()
+  for _, seat in ipairs(self.seats) do
+    if not seat.process then self:start(seat) end
+  end
+end
+
+-- the end of one ----------------------------------------------------------------------------
+
+local function cause(code)
+  if code >= 0 then return ("with exit code %d"):format(code) end
+  return ("by signal %d (%s)"):format(-code, system.signal_name(-code) or "?")
+end
+
+local function lost(seat, item, attempt)
+  local pid, code = seat.process.pid, seat.process.exitcode
+  return errors.new("WorkerLostError", ("the worker (pid %d) ended %s while it ran item %d "
+    .. "(attempt %d)"):format(pid, cause(code), item, attempt),
+    { pid = pid, exitcode = code, signal = code < 0 and -code or nil, item = item,
+      attempt = attempt })
+end
+
+-- What becomes of the item that the dead worker ran: 1 when it has its result now, 0 when it is
+-- to run again.
+local function judge(self, seat, job, item)
+  if seat.doomed then
+    self.tasks:fail_item(job, item, seat.doomed)
+    return 1
+  end
+  local counts = self.tasks.counts
+  counts.lost = counts.lost + 1
+  job.attempts = job.attempts or {}
+  local attempt = (job.attempts[item] or 0) + 1
+  job.attempts[item] = attempt
+  if attempt <= job.retries then
+    counts.retried = counts.retried + 1
+    return 0
+  end
+  self.tasks:fail_item(job, item, lost(seat, item, attempt))
+  return 1
+end
+
+-- The dead worker's finished items are handed in, the rest goes back in line.
+local function sort_out(self, seat)
+  local id, item, left, ran = self.core:recover(seat.index)
+  local job = id and self.tasks.jobs[id]
+  local skip = 0
+  if id and not job then
+    skip = left -- of a job that nobody waits for any more
+  elseif job and ran then
+    skip = judge(self, seat, job, item)
+  end
+  self.core:requeue(seat.index, skip)
+end
+
+local function vacate(self, seat)
+  local p = seat.process
+  self.core:unwatch(seat.fd)
+  self.alive = self.alive - 1
+  local _, leaving = self.core:seat(seat.index)
+  local expected = seat.doomed or leaving or p.exitcode == 0 and not self.active
+  sort_out(self, seat)
+  seat.process = nil
+  p:close()
+  if not expected then self.tasks.deaths = self.tasks.deaths + 1 end
+end
+
+-- A closed pool needs a new worker only while there is something in line.
+local function is_needed(self)
+  return self.active and (not self.closed or self.core:pending() > 0)
+end
+
+local function replace(self, seat)
+  local ok, e = pcall(self.start, self, seat)
+  if ok then return end
+  if self.alive == 0 then self.on_broken("no worker can be started: " .. tostring(e)) end
+end
+
+--- The worker of this seat has ended, says the kernel.
+function Workers:ended(index)
+  local seat = self.seats[index]
+  local p = seat.process
+  if not p or p:is_alive() then return end
+  local code = p.exitcode
+  vacate(self, seat)
+  if not self.active then return end
+  if self.tasks.deaths >= DEATHS_MAX then
+    return self.on_broken(("%d workers died in a row without a finished task, the last one %s")
+      :format(DEATHS_MAX, cause(code)))
+  end
+  if is_needed(self) then replace(self, seat) end
+end
+
+-- killing -----------------------------------------------------------------------------------
+
+-- Kills the worker of a seat if it runs what `is_meant` says, and nothing else: condemned, it
+-- begins no further item, so what it runs now is what it dies of.
+local function kill_if(self, seat, is_meant, why)
+  if not seat.process or seat.doomed then return false end
+  self.core:condemn(seat.index, true)
+  local id, item, since, timeout = self.core:running(seat.index)
+  if id and is_meant(id, item, since, timeout) then
+    seat.doomed = why
+    seat.process:kill()
+    return true
+  end
+  self.core:condemn(seat.index, false)
+  return false
+end
+
+--- Kills the workers that are at this job.
+function Workers:kill_job(job, why)
+  local hit = false
+  for _, seat in ipairs(self.seats) do
+    hit = kill_if(self, seat, function(id) return id == job.id end, why) or hit
+  end
+  return hit
+end
+
+local function is_late(self, seat, now)
+  local _, item, since, timeout = self.core:running(seat.index)
+  return item and timeout > 0 and since + timeout <= now
+end
+
+--- Kills the workers whose item has run too long.
+--- When to look again (seconds of mp.now); nil: no need.
+function Workers:check_timeouts()
+  if self.tasks.timed == 0 then return nil end
+  local now = system.now()
+  local soonest = self.tasks:soonest_timeout()
+  for _, seat in ipairs(self.seats) do
+    if seat.process and not seat.doomed then
+      if is_late(self, seat, now) then
+        local _, item, _, timeout = self.core:running(seat.index)
+        kill_if(self, seat, function(_, i, since, t) return i and t > 0 and since + t <= now end,
+          errors.new("TimeoutError", ("item %s ran longer than its timeout of %g s; its worker "
+            .. "(pid %d) was killed"):format(tostring(item), timeout, seat.process.pid)))
+      else
+        local _, item, since, timeout = self.core:running(seat.index)
+        if item and timeout > 0 then soonest = math.min(soonest, since + timeout) end
+      end
+    end
+  end
+  return soonest
+end
+
+--- Kills all workers; they are not replaced.
+function Workers:stop()
+  self.active = false
+  self.core:set_state "stopped"
+  for _, seat in ipairs(self.seats) do
+    if seat.process then seat.process:kill() end
+  end
+end
+
+--- No more work will come: workers leave when the line is empty.
+function Workers:close()
+  if self.closed then return end
+  self.closed = true
+  self.core:set_state "closed"
+end
+
+-- numbers -----------------------------------------------------------------------------------
+
+--- {pid, tasks, busy, idle, memory} of each worker that runs.
+function Workers:stats()
+  local list = {}
+  for _, seat in ipairs(self.seats) do
+    if seat.process then
+      local _, _, count, busy, memory = self.core:seat(seat.index)
+      local life = system.now() - seat.started
+      list[#list + 1] = { pid = seat.process.pid, tasks = count, busy = busy,
+        idle = math.max(0, life - busy), memory = memory }
+    end
+  end
+  return list
+end
+
+--- How many workers run a task now.
+function Workers:busy()
+  local n = 0
+  for _, seat in ipairs(self.seats) do
+    if seat.process and select(6, self.core:seat(seat.index)) then n = n + 1 end
+  end
+  return n
+end
+
+return M
