@@ -208,9 +208,6 @@ static int core_enter(lua_State *L) {
   struct mp_pool_core *c = check(L);
   luaL_checkany(L, 2);
   lua_settop(L, 2);
-#ifdef POOL_HACK
-  lua_getglobal(L,"string"); lua_getfield(L,-1,"dump"); lua_pushvalue(L,2); lua_call(L,1,1); lua_replace(L,2); lua_settop(L,2);
-#endif
   struct mp_encoded *e = mp_encode(L, 2, 1, &mp_item_opts);
   size_t size = mp_encoded_size(e);
   c->bytes.len = 0;

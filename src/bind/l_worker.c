@@ -252,9 +252,6 @@ static int decode_function(lua_State *L) {
                     f->size, &mp_item_opts);
   if (n != 1)
     return lua_error(L);
-#ifdef POOL_HACK
-  size_t ln; const char *sx=lua_tolstring(L,-1,&ln); luaL_loadbuffer(L,sx,ln,"x");
-#endif
   return 1;
 }
 

@@ -126,7 +126,7 @@ end
 
 --- A worker has handed in results of these items.
 function Tasks:arrived(job, first, count)
-  if job.id == 0 then return job.report(job.errors[1].value) end
+  if job.id == 0 then return job.report(job.errors[0].value) end
   self.deaths = 0
   settle(self, job, first, count)
 end
