@@ -248,9 +248,9 @@ enum {
 
 struct put {
   struct mp_pool_core *c;
-  struct mp_pool_batch head; /* but for place[] */
-  uint32_t limit;            /* items of the next batch */
-  int stream;                /* each batch is submitted at once */
+  uint32_t limit; /* items of the next batch */
+  int stream;     /* each batch is submitted at once */
+  struct mp_pool_batch head; /* last: place[] is of no size here */
 };
 
 static void forget_batch(struct mp_pool_core *c) {

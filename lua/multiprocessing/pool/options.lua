@@ -53,7 +53,7 @@ end
 function M.check_seconds(options, name, call, level)
   local v = options[name]
   if v == nil then return end
-  if type(v) ~= "number" or not (v > 0) then
+  if type(v) ~= "number" or v ~= v or v <= 0 then
     fail(level + 1, "bad option '%s' to '%s' (positive seconds expected, got %s)", name, call,
       tostring(v))
   end
