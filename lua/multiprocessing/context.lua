@@ -7,6 +7,7 @@
 local connection = require "multiprocessing.connection"
 local errors = require "multiprocessing.errors"
 local codec = require "multiprocessing.core.codec"
+local listener = require "multiprocessing.listener"
 local log = require "multiprocessing.log"
 local pool = require "multiprocessing.pool"
 local process = require "multiprocessing.process"
@@ -49,6 +50,8 @@ Context.Queue = queue.Queue
 Context.SimpleQueue = queue.SimpleQueue
 Context.JoinableQueue = queue.JoinableQueue
 Context.Pipe = connection.Pipe
+Context.Listener = listener.Listener
+Context.Client = listener.Client
 Context.wait = wait.wait
 
 -- errors --------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ static const luaL_Reg c_modules[] = {
     {"multiprocessing.core.start", mp_open_start},
     {"multiprocessing.core.queue", mp_open_queue},
     {"multiprocessing.core.connection", mp_open_connection},
+    {"multiprocessing.core.listener", mp_open_listener},
     {"multiprocessing.core.wait", mp_open_wait},
     {"multiprocessing.core.codec", mp_open_codec},
     {"multiprocessing.core.pool", mp_open_pool},

@@ -13,6 +13,7 @@ int mp_open_process(lua_State *L); /* children: l_process.c */
 int mp_open_start(lua_State *L); /* spawn, forkserver: l_start.c */
 int mp_open_queue(lua_State *L); /* queues: l_queue.c */
 int mp_open_connection(lua_State *L); /* pipes: l_connection.c */
+int mp_open_listener(lua_State *L); /* sockets: l_listener.c */
 int mp_open_wait(lua_State *L); /* waiting for several: l_wait.c */
 int mp_open_codec(lua_State *L);  /* dumps, loads: l_codec.c */
 int mp_open_pool(lua_State *L); /* pools: l_pool.c */
