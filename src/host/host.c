@@ -41,13 +41,15 @@ static void open_libraries(lua_State *L, const struct mp_options *o) {
   lua_gc(L, LUA_GCGEN, 0, 0); /* the standalone interpreter's choice */
 }
 
-static int run_stdin(lua_State *L, const struct mp_options *o) {
-  if (!isatty(STDIN_FILENO))
-    return mp_run_file(L, NULL);
-  if (!o->version)
-    mp_report_version();
+/* An error in a script that nobody named ("lua <file") is reported but does
+** not show in the exit code: so it is with `lua`, so it stays. */
+static void run_stdin(lua_State *L) {
+  if (!isatty(STDIN_FILENO)) {
+    mp_run_file(L, NULL);
+    return;
+  }
+  mp_report_version();
   mp_repl(L);
-  return LUA_OK;
 }
 
 /* What follows the options: a script, the prompt, or standard input. */
@@ -60,7 +62,7 @@ static int run_rest(lua_State *L, const struct mp_options *o) {
   if (o->interactive)
     mp_repl(L);
   else if (o->script == o->argc && !o->execute && !o->version)
-    return run_stdin(L, o);
+    run_stdin(L);
   return LUA_OK;
 }
 
