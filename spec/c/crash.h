@@ -196,7 +196,7 @@ static void crash_bury(struct crash_run *r) {
   for (uint32_t i = 0; i < mp_head(&r->copy)->slot_top; i++) {
     struct mp_slot *s = mp_slot_at(&r->copy, i);
     if (s->pid == r->victim)
-      s->start_time = UINT64_MAX;
+      s->born_by = 1; /* the pid is a stranger's */
   }
 }
 

@@ -320,7 +320,8 @@ static int under_file_limit(struct mp_arena *a) {
 
 static void test_limits(void) {
   CHECK(in_child(NULL, under_file_limit) == 0);
-#ifndef __SANITIZE_ADDRESS__ /* its shadow needs the address space */
+#if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__
+  /* their shadows need the address space */
   CHECK(in_child(NULL, under_address_limit) == 0);
 #endif
 }

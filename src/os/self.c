@@ -90,7 +90,7 @@ uint64_t mp_self_born_by(void) {
 }
 
 /* No /proc here: the kernel's word is all there is. */
-static int answers_to_kill(pid_t pid) {
+int mp_proc_may_live(pid_t pid) {
   return kill(pid, 0) == 0 || errno != ESRCH;
 }
 
@@ -108,7 +108,7 @@ int mp_proc_is_alive(pid_t pid, uint64_t born_by) {
     return start <= born_by || born_by == 0;
   if (rc == -ESRCH && has_proc())
     return 0;
-  return answers_to_kill(pid);
+  return mp_proc_may_live(pid);
 }
 
 int mp_self_thread_count(void) {

@@ -209,12 +209,10 @@ static int alloc_large(struct mp_arena *a, uint32_t kind, uint64_t size,
   if (rc < 0)
     return rc;
   set_up(kind, mp_at(a, mp_chunk_off(a, c)));
-  atomic_signal_fence(memory_order_seq_cst);
-  /* one store, to an entry that is ours while the run is in our hand */
-  uint64_t *tag = &mp_chunk(a, c)->tag;
-  *(volatile uint64_t *)tag = *tag | (uint64_t)kind << 16;
   *out = mp_chunk_off(a, c);
-  return 0;
+  return kind == MP_RAW
+           ? 0
+           : mp_run_flag(a, c, mp_chunk(a, c)->tag | (uint64_t)kind << 16);
 }
 
 static void free_large(struct mp_arena *a, uint32_t c, uint64_t tag) {
@@ -293,7 +291,8 @@ int mp_alloc(struct mp_arena *a, size_t size, mp_off *out) {
 void mp_free(struct mp_arena *a, mp_off off) {
   if (mp_self_need(a) < 0)
     return;
-  if (mp_block_kind(a, off) == MP_MESSAGE)
+  int message = mp_block_kind(a, off) == MP_MESSAGE;
+  if (message)
     mp_message_unref(a, off);
   if (mp_enter(a) < 0)
     return;
@@ -305,4 +304,6 @@ void mp_free(struct mp_arena *a, mp_off off) {
   mp_leave(a);
   if (trim)
     mp_trim(a, 0);
+  if (message)
+    mp_object_bury(a);
 }

@@ -103,7 +103,9 @@ int mp_alloc(struct mp_arena *a, size_t size, mp_off *out);
 ** a wrong offset is our own mistake (asserted).  To free a block that a
 ** structure owns, take it into the hand in the transaction in which the
 ** structure forgets it, leave the structure's guard, then free it: whoever is
-** killed between, the block is neither lost nor freed twice.
+** killed between, the block is neither lost nor freed twice.  A message is
+** freed outside all guards: its references may be the last ones, and then the
+** objects are destroyed in this call.
 */
 void mp_free(struct mp_arena *a, mp_off off);
 

@@ -130,15 +130,24 @@ static int shrink(struct mp_arena *a, uint32_t c, uint32_t n) {
   return 0;
 }
 
+/* The run is in our hand, so nobody else changes its tag; but who frees a
+** neighbour reads it. */
+int mp_run_flag(struct mp_arena *a, uint32_t c, uint64_t tag) {
+  int rc = mp_enter(a);
+  if (rc < 0)
+    return rc;
+  mp_set64(a, mp_log(a), &mp_chunk(a, c)->tag, tag);
+  mp_leave(a);
+  return 0;
+}
+
 static int commit_run(struct mp_arena *a, uint32_t c) {
-  uint64_t *tag = &mp_chunk(a, c)->tag;
+  const uint64_t *tag = &mp_chunk(a, c)->tag;
   uint64_t len = (uint64_t)mp_tag_count(*tag) * MP_CHUNK;
   int rc = mp_space_commit(a, mp_chunk_off(a, c), len);
   if (rc < 0)
     return rc;
-  /* one store, to an entry that is ours while the run is in our hand */
-  *(volatile uint64_t *)tag = *tag & ~(MP_TAG_COLD | MP_TAG_MIXED);
-  return 0;
+  return mp_run_flag(a, c, *tag & ~(MP_TAG_COLD | MP_TAG_MIXED));
 }
 
 /* The run gets its pages; where an extent is too much, what is needed. */
@@ -227,10 +236,10 @@ static uint32_t take_largest(struct mp_arena *a, int hand, int all) {
 
 /* A hole that could not be made leaves old contents. */
 static void punch(struct mp_arena *a, uint32_t c) {
-  uint64_t *tag = &mp_chunk(a, c)->tag;
-  uint64_t len = (uint64_t)mp_tag_count(*tag) * MP_CHUNK;
+  uint64_t tag = mp_chunk(a, c)->tag;
+  uint64_t len = (uint64_t)mp_tag_count(tag) * MP_CHUNK;
   if (mp_map_decommit(a->fd, mp_chunk_off(a, c), len) == 0)
-    *(volatile uint64_t *)tag = *tag & ~MP_TAG_MIXED;
+    mp_run_flag(a, c, tag & ~MP_TAG_MIXED);
 }
 
 void mp_trim(struct mp_arena *a, int all) {

@@ -53,11 +53,13 @@ void mp_hand_put(struct mp_arena *a, struct mp_guard *g, int entry,
   touch(g, entry);
 }
 
+/* Another thread may change its entry meanwhile: one word, and to our block it
+** changes never. */
 int mp_hand_find(struct mp_arena *a, mp_off block) {
   uint32_t busy = atomic_load_explicit(&a->hand_busy, memory_order_relaxed);
   for (; busy != 0; busy &= busy - 1) {
     int entry = __builtin_ctz(busy);
-    if (a->self_slot->hand[entry] == block)
+    if (((volatile uint64_t *)a->self_slot->hand)[entry] == block)
       return entry;
   }
   return -1;

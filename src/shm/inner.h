@@ -220,6 +220,9 @@ void mp_run_merge_all(struct mp_arena *a);
 uint32_t mp_run_largest(struct mp_arena *a, int temperature);
 uint32_t mp_bin_of(uint32_t n);
 
+/* Changes the tag of a run that is in this process's hand.  Outside. */
+int mp_run_flag(struct mp_arena *a, uint32_t c, uint64_t tag);
+
 /* Gives free memory beyond the warm reserve (or `all` of it) back to the
 ** kernel.  Outside the guard. */
 void mp_trim(struct mp_arena *a, int all);

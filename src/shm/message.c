@@ -97,5 +97,4 @@ int mp_message_refs(const struct mp_arena *a, mp_off message,
 
 void mp_message_free(struct mp_arena *a, mp_off message) {
   mp_free(a, message);
-  mp_object_bury(a);
 }

@@ -78,6 +78,9 @@ int mp_object_attach(struct mp_arena *a, mp_off off, uint32_t *handle);
 ** their number in a forked child, whose table is its own. */
 void mp_object_detach(struct mp_arena *a, uint32_t handle);
 
+/* Detach and drop may destroy the object (and what it refers to) in the call:
+** outside all guards only. */
+
 /* References that are held by a message or a structure, not by a process.
 ** take: the caller holds a handle or a reference already. */
 void mp_object_take(struct mp_arena *a, mp_off off);

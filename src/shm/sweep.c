@@ -19,7 +19,7 @@ int64_t mp_slot_grace = 10 * MP_SECOND;
 
 static int creator_lives(struct mp_arena *a, const struct mp_slot *s) {
   const struct mp_slot *c = mp_slot_of(a, s->creator);
-  if (c != NULL && c == a->self_slot && mp_self_need(a) == 0)
+  if (c != NULL && mp_self_need(a) == 0 && c == a->self_slot)
     return 1;
   if (c == NULL || c->state == MP_ENDED || c->pid == 0)
     return 0;
@@ -169,6 +169,14 @@ int mp_slot_sweep_all(struct mp_arena *a) {
   return n;
 }
 
+/* Certainly dead, or ended with a creator that is; a cheap look. */
+static int is_worth_a_sweep(const struct mp_arena *a, const struct mp_slot *s) {
+  if (s->state == MP_ENDED)
+    s = mp_slot_of(a, s->creator);
+  return s == NULL || (s->state != MP_FREE && s->pid != 0 &&
+                       !mp_proc_may_live(s->pid));
+}
+
 /* Each new process looks at one old one: the dead never pile up. */
 void mp_slot_look(struct mp_arena *a) {
   struct mp_head *h = mp_head(a);
@@ -176,11 +184,7 @@ void mp_slot_look(struct mp_arena *a) {
   if (h->slot_top == 0)
     return;
   struct mp_slot *s = mp_slot_at(a, i % h->slot_top);
-  if (s->state == MP_FREE || mp_slot_lives(a, s))
-    return;
-  if (s->state == MP_ENDED && creator_lives(a, s))
-    return;
-  if (sweep_begin(a) < 0)
+  if (!is_worth_a_sweep(a, s) || sweep_begin(a) < 0)
     return;
   sweep_one(a, s);
   sweep_end(a);
