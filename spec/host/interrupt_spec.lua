@@ -126,7 +126,7 @@ while true do end]], 2)
       echo "status=$?"]]):format(helper.interpreter)))
     os.execute("kill -INT " .. pipe:read "l")
     local rest = pipe:read "a"
-    assert.truthy(rest:find "^mplua: interrupted!\n", rest)
+    assert.truthy(rest:find "^mplua: .-interrupted!\n", rest)
     assert.truthy(rest:find "status=130\n$")
   end)
 
