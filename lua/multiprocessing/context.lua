@@ -12,6 +12,7 @@ local log = require "multiprocessing.log"
 local pool = require "multiprocessing.pool"
 local process = require "multiprocessing.process"
 local queue = require "multiprocessing.queue"
+local sync = require "multiprocessing.sync"
 local system = require "multiprocessing.core.system"
 local wait = require "multiprocessing.wait"
 
@@ -53,6 +54,16 @@ Context.Pipe = connection.Pipe
 Context.Listener = listener.Listener
 Context.Client = listener.Client
 Context.wait = wait.wait
+
+-- locks ---------------------------------------------------------------------------------------
+
+Context.Lock = sync.Lock
+Context.RLock = sync.RLock
+Context.Semaphore = sync.Semaphore
+Context.BoundedSemaphore = sync.BoundedSemaphore
+Context.Event = sync.Event
+Context.Condition = sync.Condition
+Context.Barrier = sync.Barrier
 
 -- errors --------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@
 #include "base/code.h"
 #include "bind/bundle.h"
 #include "bind/modules.h"
+#include "bind/sync.h"
 #include "os/clock.h"
 #include "store/pipe.h"
 #include "store/queue.h"
@@ -28,6 +29,7 @@ static const luaL_Reg c_modules[] = {
     {"multiprocessing.core.codec", mp_open_codec},
     {"multiprocessing.core.pool", mp_open_pool},
     {"multiprocessing.core.worker", mp_open_worker},
+    {"multiprocessing.core.sync", mp_open_sync},
     {NULL, NULL},
 };
 
@@ -46,6 +48,7 @@ static int load_bundled(lua_State *L) {
 void mp_core_preload(lua_State *L) {
   mp_queue_setup(); /* any process may be the last that lets go */
   mp_pipe_setup();
+  mp_sync_setup();
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   for (const luaL_Reg *m = c_modules; m->name != NULL; m++) {
     lua_pushcfunction(L, m->func);

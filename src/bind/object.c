@@ -37,6 +37,7 @@ static struct mp_handle *new_closed(lua_State *L, const struct mp_kind *kind) {
   size_t size = kind->size ? kind->size : sizeof(struct mp_handle);
   struct mp_handle *h = lua_newuserdatauv(L, size, kind->uservalues);
   memset(h, 0, size);
+  h->kind = kind->name;
   luaL_setmetatable(L, kind->name);
   return h;
 }
@@ -103,22 +104,22 @@ static int raise_wrong(lua_State *L, int arg, const struct mp_kind *kind) {
   return mp_raise(L, "ClosedError", "this %s is closed", kind->name);
 }
 
-struct mp_handle *mp_handle_check(lua_State *L, int arg,
-                                  const struct mp_kind *kind) {
+/* A foreign userdata is either smaller or does not begin with a pointer to
+** our own name, so no metatable has to be looked up. */
+struct mp_handle *mp_handle_test(lua_State *L, int arg,
+                                 const struct mp_kind *kind) {
   struct mp_handle *h = lua_touserdata(L, arg);
-  if (h != NULL && lua_getmetatable(L, arg)) {
-    int same = lua_rawequal(L, -1, lua_upvalueindex(1));
-    lua_pop(L, 1);
-    if (same && h->off != 0)
-      return h;
-  }
-  raise_wrong(L, arg, kind);
+  if (h != NULL && lua_rawlen(L, arg) >= sizeof *h && h->kind == kind->name)
+    return h;
   return NULL;
 }
 
-struct mp_handle *mp_handle_test(lua_State *L, int arg,
-                                 const struct mp_kind *kind) {
-  return luaL_testudata(L, arg, kind->name);
+struct mp_handle *mp_handle_check(lua_State *L, int arg,
+                                  const struct mp_kind *kind) {
+  struct mp_handle *h = mp_handle_test(L, arg, kind);
+  if (h == NULL || h->off == 0)
+    raise_wrong(L, arg, kind);
+  return h;
 }
 
 /* --- classes -------------------------------------------------------------- */

@@ -41,6 +41,7 @@
 
 /* This process's view of a shared object. */
 struct mp_handle {
+  const char *kind; /* the name in its struct mp_kind: the pointer tells */
   void *body;      /* struct mp_object and what follows; NULL when closed */
   mp_off off;      /* its place in the arena; 0 when closed */
   uint32_t number; /* of the handle, see shm/object.h */
@@ -61,8 +62,8 @@ struct mp_kind {
 /*
 ** Makes the metatable of a kind and pushes it: __gc, __eq, __name, __mpref,
 ** `methods` in __index, and what `meta` adds or replaces (may be NULL).  All
-** these functions have the metatable as their upvalue 1, which is what makes
-** mp_handle_check cheap.  The kind travels by `ref` (NULL: it does not).
+** these functions have the metatable as their upvalue 1.  The kind travels by
+** `ref` (NULL: it does not).
 */
 void mp_handle_class(lua_State *L, const struct mp_kind *kind,
                      const struct mp_ref_type *ref, const luaL_Reg *methods,
@@ -89,16 +90,11 @@ struct mp_handle *mp_handle_push(lua_State *L, const struct mp_kind *kind,
 /* For mp_ref_type.place. */
 mp_off mp_handle_place(void *userdata);
 
-/*
-** The handle at stack[arg], or an argument error; ClosedError when closed.
-** Only in functions that mp_handle_class or mp_handle_setfuncs made, or in
-** others by mp_handle_test.
-*/
+/* The handle at stack[arg], or an argument error; ClosedError when closed. */
 struct mp_handle *mp_handle_check(lua_State *L, int arg,
                                   const struct mp_kind *kind);
 
-/* The same without upvalues (slower); NULL when it is something else; it may
-** be closed. */
+/* NULL when it is something else; it may be closed. */
 struct mp_handle *mp_handle_test(lua_State *L, int arg,
                                  const struct mp_kind *kind);
 
