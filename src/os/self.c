@@ -86,7 +86,8 @@ int mp_proc_start_time(pid_t pid, uint64_t *out) {
 uint64_t mp_self_born_by(void) {
   struct timespec ts;
   clock_gettime(CLOCK_BOOTTIME, &ts);
-  return (uint64_t)ts.tv_sec * TICKS + (uint64_t)ts.tv_nsec / (1000000000 / TICKS);
+  return (uint64_t)ts.tv_sec * TICKS +
+         (uint64_t)ts.tv_nsec / (1000000000 / TICKS);
 }
 
 /* No /proc here: the kernel's word is all there is. */

@@ -3,7 +3,8 @@
 ** MIT licence, see LICENSE
 **
 ** A process is named by its pid and a time by which it was born: a stranger
-** that gets the same pid later is born later than that.  kill(pid, 0) calls a zombie alive, so it is not used.
+** that gets the same pid later is born later than that.  kill(pid, 0) calls a
+** zombie alive, so it is not used.
 */
 
 #ifndef MP_OS_SELF_H
