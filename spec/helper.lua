@@ -79,16 +79,18 @@ function M.leaks_nothing(f)
 end
 
 --- Writes a script to a temporary file, runs it, returns output, exit code, seconds.
--- `command` may name another interpreter; stderr is in the output.
+-- Options: `setup` is a line of shell before it, `command` another interpreter, `args`, `redirect`,
+-- `deadline` in seconds. Standard error is in the output.
 function M.run(script, options)
   options = options or {}
   local path = os.tmpname()
   local file <close> = assert(io.open(path, "w"))
   file:write(script)
   file:close()
-  local command = ("timeout -k 1 %g %s %s %s %s; echo \"status=$?\""):format(
-    options.deadline or 20, options.command or M.interpreter, path, options.args or "",
-    options.redirect or "2>&1 </dev/null")
+  local command = ("%s\ntimeout -k 1 %g %s %s %s %s\necho \"status=$?\""):format(
+    options.setup or "", options.deadline or 20, options.command or M.interpreter, path,
+    options.args or "", options.redirect or "2>&1 </dev/null")
+  os.execute("chmod 644 " .. path)
   local start = system.now()
   local pipe <close> = assert(io.popen(command))
   local text = pipe:read("a")

@@ -19,6 +19,7 @@ local current          -- the Process that this process is
 local parent           -- nil in the first process
 local is_child = false
 local made = 0         -- children made: numbers their names
+local handles = setmetatable({}, { __mode = "k" }) -- apart, so that processes can be sent
 local running = {}     -- set of started children whose end was not seen
 local started = 0      -- since the last look at all of them
 local exit_functions = {}
@@ -104,7 +105,7 @@ end
 local getters, setters = {}, {}
 
 local function ended(self, timeout)
-  local handle = self._handle
+  local handle = handles[self]
   if self._ended or not handle or not handle:wait(timeout) then return self._ended or false end
   self._ended, running[self] = true, nil
   self._exitcode = handle:status()
@@ -126,18 +127,18 @@ end
 
 function getters:pid()
   if self == current then return system.getpid() end
-  return self._handle and not self._closed and self._handle:pid() or nil
+  return handles[self] and not self._closed and handles[self]:pid() or nil
 end
 
 getters.ident = getters.pid
 
 function getters:exitcode()
-  if self._handle and self._parent_pid == system.getpid() then ended(self, 0) end
+  if handles[self] and self._parent_pid == system.getpid() then ended(self, 0) end
   return self._exitcode
 end
 
 function getters:sentinel()
-  return self._handle and self._handle:sentinel()
+  return handles[self] and handles[self]:sentinel()
 end
 
 function setters:name(v)
@@ -146,7 +147,7 @@ function setters:name(v)
 end
 
 function setters:daemon(v)
-  check(not self._handle, 2, "cannot change 'daemon' of %s: it has been started", self._name)
+  check(not handles[self], 2, "cannot change 'daemon' of %s: it has been started", self._name)
   check(type(v) == "boolean", 2, "process daemon must be a boolean, got %s", type(v))
   self._daemon = v
 end
@@ -213,7 +214,7 @@ local function check_started(self, method)
   if self._closed then
     errors.raise("ClosedError", ("cannot %s %s: it was closed"):format(method, self._name))
   end
-  check(self._handle, 3, "cannot %s %s: it has not been started", method, self._name)
+  check(handles[self], 3, "cannot %s %s: it has not been started", method, self._name)
   check(self._parent_pid == system.getpid(), 3,
     "cannot %s %s: only the process that started it can", method, self._name)
 end
@@ -235,18 +236,18 @@ end
 --- `SerializationError` under spawn and forkserver when something cannot be sent.
 function Process:start()
   check_self(self, "start")
-  check(not self._handle, 2, "cannot start %s: it has been started before", self._name)
+  check(not handles[self], 2, "cannot start %s: it has been started before", self._name)
   check(self._parent_pid == system.getpid(), 2,
     "cannot start %s: another process made it", self._name)
   sweep_sometimes()
   -- All is written down before the fork: after it each page written to is copied first.
   self._parent_name, self._parent_slot = current._name, core.self()
   self._authkey = self.authkey
-  self._handle = core.new()
+  handles[self] = core.new()
   running[self] = true
-  local ok, failure = pcall(self._context._launch, self._context, self, self._handle)
+  local ok, failure = pcall(self._context._launch, self._context, self, handles[self])
   if not ok then
-    self._handle, running[self] = nil, nil
+    handles[self], running[self] = nil, nil
     error(failure, 0)
   end
   self._target, self._args = nil, nil -- the parent needs them no more
@@ -275,7 +276,7 @@ end
 local function signaller(method, signal)
   return function(self)
     check_started(self, method)
-    if not ended(self, 0) then self._handle:signal(signal) end
+    if not ended(self, 0) then handles[self]:signal(signal) end
   end
 end
 
@@ -290,10 +291,10 @@ Process.interrupt = signaller("interrupt", 2)
 function Process:close()
   check_self(self, "close")
   if self._closed then return end
-  if self._handle then
+  if handles[self] then
     check_started(self, "close")
     check(ended(self, 0), 2, "cannot close %s: it still runs; join it first", self._name)
-    self._handle:close()
+    handles[self]:close()
   end
   self._closed = true
 end
@@ -301,7 +302,7 @@ end
 local function state_text(self)
   if self._closed then return "closed" end
   if self == current or self._parent_pid ~= system.getpid() then return "started" end
-  if not self._handle then return "initial" end
+  if not handles[self] then return "initial" end
   if not ended(self, 0) then return "started" end
   local code = self._exitcode
   if code == 0 then return "stopped" end

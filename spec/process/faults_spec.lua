@@ -9,12 +9,6 @@ if interpreter:sub(1, 1) ~= "/" then
   interpreter = pwd:read("l") .. "/" .. interpreter
 end
 
-local function lives(pid)
-  local file <close> = io.open(("/proc/%s/stat"):format(pid))
-  local state = file and file:read("a"):match("%) (%a)")
-  return state ~= nil and state ~= "Z"
-end
-
 -- a script that has ctx, a context of the method
 local function script(method, body, options)
   return helper.run(('local mp = require "multiprocessing"\nlocal ctx = mp.get_context "%s"\n')
@@ -33,7 +27,7 @@ helper.each_method(function(_, method)
       p:start()
       p:terminate()
       print(p:join(10), p.exitcode)
-    ]], { command = "trap '' CHLD; exec " .. interpreter })
+    ]], { setup = "trap '' CHLD" })
     assert.equal("true 0, true 1, true 255, true\t-15\n", out)
   end)
 
@@ -73,7 +67,7 @@ helper.each_method(function(_, method)
       p:start()
       p:join(10)
       print(p.exitcode)
-    ]], { command = "ulimit -n 40; exec " .. interpreter })
+    ]], { setup = "ulimit -n 40" })
     assert.equal("\nfalse\ttrue\tToo many open files\n0\n3\n", out)
   end)
 
@@ -102,22 +96,23 @@ helper.each_method(function(_, method)
     for _ = 1, method == "spawn" and 4 or 12 do
       local tag = os.tmpname()
       os.remove(tag)
-      local pipe <close> = assert(io.popen(("timeout 30 %s -e '%s' & echo $!"):format(interpreter, ([[
+      local command = "timeout 30 %s -e '%s' >/dev/null 2>&1 &"
+      os.execute(command:format(interpreter, ([[
         local mp = require "multiprocessing"
         local ctx = mp.get_context "%s"
-        while true do ctx.Process{ daemon = true, target = mp.sleep, args = { 60, "%s" } }:start() end
-      ]]):format(method, tag):gsub("\n", " ")) .. " 2>/dev/null >/dev/null"))
-      pipe:close()
+        while true do
+          ctx.Process{ daemon = true, target = mp.sleep, args = { 60, "%s" } }:start()
+        end
+      ]]):format(method, tag):gsub("\n", " ")))
       local function family()
-        local list <close> = io.popen(("pgrep -f %q"):format(tag))
+        local list <close> = io.popen(("pgrep -f 'mplua.*[%s]%s'"):format(tag:sub(1, 1), tag:sub(2)))
         local pids = {}
         for pid in list:lines() do pids[#pids + 1] = pid end
         return pids
       end
       mp.sleep(0.05 + math.random() * 0.2)
-      os.execute(("pkill -KILL -o -f %q"):format(tag .. ".*mplua"))
-      os.execute(("pkill -KILL -f -P 1 %q"):format("timeout.*" .. tag))
-      helper.eventually(function() return #family() <= 1 end, 3)
+      os.execute(("pkill -KILL -P $(pgrep -o -f 'timeout 30 .*%s')"):format(tag))
+      helper.eventually(function() return #family() == 0 end, 3)
     end
   end)
 end)
@@ -128,7 +123,10 @@ describe("forkserver", function()
       local p = ctx.Process{ target = os.exit, args = { 1 } }
       p:start()
       p:join(10)
-      local q = ctx.Process{ target = function() require("multiprocessing").sleep(0.3) os.exit(5) end }
+      local q = ctx.Process{ target = function()
+        mp.sleep(0.3)
+        os.exit(5)
+      end }
       q:start()
       local list = io.popen("pgrep -P " .. mp.getpid() .. " -f multiprocessing-child")
       mp.kill(tonumber(list:read("l")), "SIGKILL")
@@ -160,8 +158,8 @@ describe("spawn", function()
       print(ok, e)
       print(#mp.active_children())
     ]])
-    assert.equal("false\tProcessError: cannot start /nonexistent/mplua: No such file or directory\n0\n",
-      out)
+    assert.equal("false\tProcessError: cannot start /nonexistent/mplua: "
+      .. "No such file or directory\n0\n", out)
   end)
 
   it("holds nothing but 0 to 2 and what was sent", function()
@@ -187,7 +185,7 @@ describe("spawn", function()
       local p = ctx.Process{ target = print, args = { "child" } }
       p:start()
       p:join(10)
-    ]], { command = "LUA_INIT='io.write[[init ]]' exec " .. interpreter })
+    ]], { setup = "export LUA_INIT='io.write[[init ]]'" })
     assert.equal("init main child\n", out)
   end)
 
@@ -219,7 +217,8 @@ describe("fork", function()
       table.sort({ 2, 1 }, function(a, b) if b == 1 then start("sort") end return a < b end)
       do setmetatable({}, { __gc = function() start("gc") end }) end
       collectgarbage()
-      pcall(function() local c <close> = setmetatable({}, { __close = function() start("close") end }) end)
+      local closing = { __close = function() start("close") end }
+      pcall(function() local c <close> = setmetatable({}, closing) end)
     ]])
     for _, tag in ipairs { "coroutine", "pcall", "gc", "close" } do
       local _, n = out:gsub(tag .. " child\n" .. tag .. " parent\n", "")
@@ -229,7 +228,9 @@ describe("fork", function()
 
   it("runs no finalizer of what the parent holds", function()
     local out = script("fork", [[
-      local held = setmetatable({}, { __gc = function() io.write("collected in ", mp.getpid(), "\n") end })
+      local held = setmetatable({}, { __gc = function()
+        io.write("collected in ", mp.getpid(), "\n")
+      end })
       local function child()
         for i = 1, 50 do collectgarbage() end
       end
@@ -249,8 +250,9 @@ describe("fork", function()
       lines[i] = ("do local p = mp.Process{ target = function() io.read('a') end } "
         .. "p:start() p:join(10) n = n + %d end"):format(i)
     end
-    local out = helper.run("", { redirect = "2>&1 <<'END'\nmp = require 'multiprocessing' n = 0\n"
-      .. table.concat(lines, "\n") .. "\nprint(n)\nEND\n", command = interpreter .. " - ; true" })
+    local out = helper.run("", { command = interpreter .. " - ",
+      redirect = "2>&1 <<'END'\nmp = require 'multiprocessing' n = 0\n"
+      .. table.concat(lines, "\n") .. "\nprint(n)\nEND" })
     assert.equal("1830\n", out)
   end)
 end)
@@ -272,7 +274,9 @@ it("reaches a limit on processes with a clear error", function()
     p:start()
     p:join(10)
     print(p.exitcode)
-  ]], { command = ("ulimit -u 20; exec setpriv --reuid 54321 --clear-groups %s"):format(interpreter) })
+  ]], {
+    command = "prlimit --nproc=20 setpriv --reuid 54321 --clear-groups " .. interpreter,
+    redirect = "2>&1 </dev/null" })
   assert.equal("true\ttrue\ttrue\tResource temporarily unavailable\n2\n", out)
 end)
 
@@ -280,12 +284,17 @@ it("keeps a thousand processes alive at once, small ones", function()
   local out = helper.run([[
     local mp = require "multiprocessing"
     local ps = {}
-    for i = 1, 1000 do
-      ps[i] = mp.Process{ target = mp.sleep, args = { 100 } }
-      ps[i]:start()
+    local function start(n)
+      for i = #ps + 1, n do
+        ps[i] = mp.Process{ target = mp.sleep, args = { 100 } }
+        ps[i]:start()
+      end
     end
-    local file <close> = io.open("/proc/" .. ps[500].pid .. "/smaps_rollup")
+    start(10)
+    mp.sleep(0.2)
+    local file <close> = io.open("/proc/" .. ps[5].pid .. "/smaps_rollup")
     local pss = tonumber(file:read("a"):match("\nPss: *(%d+) kB"))
+    start(1000)
     print(#mp.active_children(), pss <= 200 and "small" or pss)
     for _, p in ipairs(ps) do p:kill() end
     for _, p in ipairs(ps) do p:join() end

@@ -8,21 +8,21 @@ local mp = require "multiprocessing"
 local function interrupt(method, body, count)
   local path, out = os.tmpname(), os.tmpname()
   local file = assert(io.open(path, "w"))
-  file:write(('local mp = require "multiprocessing"\nlocal ctx = mp.get_context "%s"\n'):format(method),
-    'local function ready() local f = io.open(arg[1], "a") f:write("ready ") f:close() end\n', body)
+  file:write('local mp = require "multiprocessing"\n',
+    ('local ctx = mp.get_context "%s"\n'):format(method),
+    'local function ready() local f = io.open(arg[1], "a") f:write(mp.getpid()) f:close() end\n', body)
   file:close()
   local start = mp.now()
   local pipe <close> = assert(io.popen(([[
-    set -m
-    (exec timeout --foreground -k 1 20 setsid --wait %s %s %s.ready >%s 2>&1) &
+    timeout -k 1 20 setsid --wait %s %s %s.ready >%s 2>&1 &
     pid=$!
     until [ -s %s.ready ]; do sleep 0.01; done
-    leader=$(pgrep -o -f "^%s %s")
-    for i in $(seq %d); do sleep 0.2; kill -INT -- -$leader; done
+    leader=$(cat %s.ready)
+    for i in $(seq %d); do sleep 0.2; /bin/kill -INT -- -$leader; done 2>/dev/null
     wait $pid
     echo status=$?
-    pgrep -f "%s.ready" | wc -l
-  ]]):format(helper.interpreter, path, path, out, path, helper.interpreter, path, count or 1, path)))
+    pgrep -s $leader | wc -l
+  ]]):format(helper.interpreter, path, path, out, path, path, count or 1)))
   local answer = pipe:read("a")
   local text <close> = assert(io.open(out))
   os.remove(path)

@@ -70,9 +70,13 @@ struct mp_child *mp_child_new(void) {
   return c;
 }
 
+static void close_copy(int fd) {
+  if (fd >= 0)
+    mp_fd_close(fd);
+}
+
 static void close_if_open(int *fd) {
-  if (*fd >= 0)
-    mp_fd_close(*fd);
+  close_copy(*fd);
   *fd = -1;
 }
 
@@ -284,10 +288,17 @@ int mp_children_wait(const void *owner, int kind, int64_t deadline) {
   return 1;
 }
 
-/* The lock may have been held by another thread of the parent. */
+/*
+** The records stay as they are, for writing to them would copy their pages;
+** that their parent is another process makes them dead.  The lock may have
+** been held by another thread of the parent.
+*/
 void mp_children_forget(void) {
   pthread_mutex_init(&list_lock, NULL);
-  for (struct mp_child *c = youngest; c != NULL; c = c->older)
-    drop_descriptors(c);
+  for (const struct mp_child *c = youngest; c != NULL; c = c->older) {
+    close_copy(c->pidfd);
+    close_copy(c->lifeline);
+    close_copy(c->kept);
+  }
   youngest = NULL;
 }
