@@ -36,8 +36,10 @@ static struct mp_queue *check(lua_State *L) {
   return mp_handle_check(L, 1, &kind)->body;
 }
 
-/* [block = true [, timeout]] at arg, arg + 1 -> deadline */
+/* [block = true [, timeout]] at arg, arg + 1 -> deadline; arg 0: no waiting */
 static int64_t opt_block(lua_State *L, int arg) {
+  if (arg == 0)
+    return 0;
   if (!lua_isnoneornil(L, arg)) {
     luaL_checktype(L, arg, LUA_TBOOLEAN);
     if (!lua_toboolean(L, arg))
@@ -75,8 +77,9 @@ static int queue_new(lua_State *L) {
 
 /* --- putting -------------------------------------------------------------- */
 
-static int put(lua_State *L, int64_t deadline, const char *method) {
+static int put(lua_State *L, int block, const char *method) {
   struct mp_queue *q = check(L);
+  int64_t deadline = opt_block(L, block);
   struct mp_arena *a = mp_arena_if_any();
   struct mp_parcel p;
   int rc;
@@ -90,7 +93,7 @@ static int put(lua_State *L, int64_t deadline, const char *method) {
 }
 
 static int queue_put(lua_State *L) {
-  return put(L, opt_block(L, 3), "put");
+  return put(L, 3, "put");
 }
 
 static int queue_put_nowait(lua_State *L) {
@@ -215,13 +218,14 @@ static int take(lua_State *L, struct mp_queue *q, int64_t deadline) {
   return rc < 0 ? lua_error(L) : rc;
 }
 
-static int get(lua_State *L, int64_t deadline, const char *method) {
-  int rc = take(L, check(L), deadline);
+static int get(lua_State *L, int block, const char *method) {
+  struct mp_queue *q = check(L);
+  int rc = take(L, q, opt_block(L, block));
   return rc < 0 ? raise(L, rc, method) : rc;
 }
 
 static int queue_get(lua_State *L) {
-  return get(L, opt_block(L, 2), "get");
+  return get(L, 2, "get");
 }
 
 static int queue_get_nowait(lua_State *L) {
