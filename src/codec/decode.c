@@ -137,7 +137,7 @@ static int get_ref(lua_State *L, struct mp_decoder *d) {
 }
 
 /* The claim of a table: list + 2 * pairs values, which must still come. */
-static void claim(lua_State *L, struct mp_decoder *d, uint64_t n) {
+void mp_dec_claim(lua_State *L, struct mp_decoder *d, uint64_t n) {
   if (n > left(d) || d->owed + n > left(d))
     mp_dec_fail(L, d, "more values than bytes");
   d->owed += n;
@@ -153,9 +153,23 @@ static void counts(lua_State *L, struct mp_decoder *d, int tag, uint32_t *list,
   }
   uint32_t which = mp_get32(p);
   if (which >= d->nbig)
-    mp_dec_fail(L, d, "a big table without counts");
+    mp_dec_fail(L, d, "a big table without its counts");
   *list = mp_get32(d->big + (size_t)which * 8);
   *pairs = mp_get32(d->big + (size_t)which * 8 + 4);
+}
+
+/* stack: the table that is here.  Pushes the one to fill; references mean
+** the one that is here. */
+static void push_here(lua_State *L, struct mp_decoder *d, uint64_t at,
+                      int shared) {
+  int fill = d->here == MP_HERE_FILL;
+  d->here = MP_HERE_NO;
+  if (shared)
+    mp_dec_remember(L, at);
+  if (fill)
+    lua_pushvalue(L, -1);
+  else
+    lua_newtable(L);
 }
 
 static int get_table(lua_State *L, struct mp_decoder *d, int tag, uint64_t at,
@@ -163,12 +177,16 @@ static int get_table(lua_State *L, struct mp_decoder *d, int tag, uint64_t at,
   uint32_t list, pairs;
   int object = tag == MP_TAG_OBJECT || tag == MP_TAG_BIGOBJECT;
   counts(L, d, tag, &list, &pairs);
-  claim(L, d, (uint64_t)list + 2 * (uint64_t)pairs + (uint64_t)object);
+  mp_dec_claim(L, d, (uint64_t)list + 2 * (uint64_t)pairs + (uint64_t)object);
   if (list > INT32_MAX || pairs > INT32_MAX)
     mp_dec_fail(L, d, "a table too big for this machine");
-  lua_createtable(L, (int)list, (int)pairs);
-  if (shared)
-    mp_dec_remember(L, at);
+  if (d->here != MP_HERE_NO)
+    push_here(L, d, at, shared);
+  else {
+    lua_createtable(L, (int)list, (int)pairs);
+    if (shared)
+      mp_dec_remember(L, at);
+  }
   if (list == 0 && pairs == 0 && !object)
     return 1;
   struct mp_dec_frame *f = mp_dec_push(L, d, MP_DEC_TABLE, at, 1);
@@ -181,7 +199,7 @@ static int get_table(lua_State *L, struct mp_decoder *d, int tag, uint64_t at,
 static int get_condition(lua_State *L, struct mp_decoder *d, uint64_t at) {
   if (d->p == d->end || (*d->p & ~3) != MP_TAG_TABLE)
     mp_dec_fail(L, d, "an error object without a table");
-  claim(L, d, 1);
+  mp_dec_claim(L, d, 1);
   lua_pushnil(L);
   mp_dec_push(L, d, MP_DEC_CONDITION, at, 1);
   return 0;

@@ -37,8 +37,7 @@ enum {
 enum mp_dec_kind {
   MP_DEC_TABLE,     /* slots: table [, key] */
   MP_DEC_CONDITION, /* waits for the table inside */
-  MP_DEC_CLASS,     /* slots: class there was, or nil */
-  MP_DEC_NAMED,     /* slots: table found, or nil */
+  MP_DEC_CLASS,     /* slots: path or nil, table that is here or nil */
   MP_DEC_FUNCTION,  /* slots: function */
   MP_DEC_GLOBALS,   /* slots: function, library, name */
   MP_DEC_REDUCE     /* slots: list of constructor and arguments */
@@ -72,6 +71,15 @@ struct mp_decoder {
   uint32_t cells;
   int base;
   int flags;
+  uint8_t here; /* for the next table: enum mp_here */
+};
+
+/* Does a table of the message exist here already?  Then it is on top
+** of the stack when its record begins. */
+enum mp_here {
+  MP_HERE_NO,
+  MP_HERE_FILL, /* it gets what was sent */
+  MP_HERE_KEEP  /* it stays as it is */
 };
 
 /* Reads a value.  1: it is on top of the stack; 0: a frame was pushed, its
@@ -104,6 +112,8 @@ void mp_dec_remember(lua_State *L, uint64_t at);
 /* Reads `n` bytes of the body, or raises. */
 const unsigned char *mp_dec_bytes(lua_State *L, struct mp_decoder *d,
                                   uint64_t n);
+/* n values must still come, or it raises. */
+void mp_dec_claim(lua_State *L, struct mp_decoder *d, uint64_t n);
 uint64_t mp_dec_varint(lua_State *L, struct mp_decoder *d);
 
 /* Raises: "damaged message: WHAT at byte N". */

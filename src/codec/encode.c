@@ -163,6 +163,10 @@ void mp_enc_anchor(lua_State *L, struct mp_encoded *e) {
   lua_pop(L, 1);
 }
 
+void mp_enc_record_begins(struct mp_encoded *e, const void *object) {
+  *mp_ptrmap_get(&e->seen, object) = e->out.len;
+}
+
 int mp_enc_turn_rich(struct mp_encoded *e) {
   if (!e->rich)
     e->turn_rich = 1;
@@ -213,12 +217,13 @@ int mp_put_table(lua_State *L, struct mp_encoded *e, int object) {
 }
 
 static int put_reference_type(lua_State *L, struct mp_encoded *e, int type) {
+  int rc;
   if (refer(L, e))
     return 1;
   switch (type) {
   case LUA_TTABLE:
-    if ((e->flags & MP_CODEC_CODE) && mp_put_named(L, e))
-      return 1;
+    if (e->names != NULL && (rc = mp_put_named(L, e)) >= 0)
+      return rc;
     if (!lua_getmetatable(L, -1))
       return mp_put_table(L, e, 0);
     return mp_put_object(L, e);
@@ -419,6 +424,7 @@ struct mp_encoded *mp_encode(lua_State *L, int first, int n,
   e->limit = opts->limit;
   e->root = opts->root;
   e->rich = e->turn_rich = 0;
+  e->names = opts->flags & MP_CODEC_CODE ? mp_names_fresh(L) : NULL;
   begin(L, e);
   if (!walk(L, e)) {
     e->rich = 1;

@@ -26,6 +26,7 @@
 
 #include "base/buf.h"
 #include "codec/codec.h"
+#include "codec/names.h"
 #include "codec/ptrmap.h"
 #include "codec/tags.h"
 
@@ -63,12 +64,20 @@ struct mp_recent {
 
 enum { MP_RECENT = 512 };
 
-/* What a function names: a place in `out`, where its prototype lies. */
+/* What a function needs, to be sent with it: the name is in `out`, where
+** its prototype lies. */
 struct mp_need {
   uint64_t at;
   uint32_t size;
-  uint8_t form;    /* enum mp_global_form */
-  uint8_t library; /* FIELD: which */
+  int32_t library; /* -1: a global; else a field of that library */
+};
+
+/* A prototype that was written. */
+struct mp_proto {
+  unsigned char hash[16];
+  uint64_t at;   /* of its size */
+  uint64_t size;
+  uint64_t envs; /* which of the upvalues were the globals table */
 };
 
 struct mp_encoded {
@@ -81,6 +90,7 @@ struct mp_encoded {
   struct mp_buf big;  /* two u32 a table */
   struct mp_buf refs; /* mp_off */
   struct mp_buf needs; /* struct mp_need */
+  struct mp_buf named; /* struct mp_named, of one function */
   uint64_t recent_base, recent_count;
   int slots; /* string slots that are referred to */
   int flags;
@@ -88,6 +98,9 @@ struct mp_encoded {
   uint8_t tail_size; /* 0 or MP_TAIL */
   unsigned char tail[MP_TAIL];
   uint8_t rich, turn_rich, spill_used;
+  uint8_t looked; /* through the globals, for this message */
+  uint8_t additions; /* there are user's fields in library tables; 2: unknown */
+  struct mp_names *names; /* NULL when no code may pass */
   uint64_t limit;
   const char *root;
   int first, n, current; /* stack indices and count of the values */
@@ -102,7 +115,13 @@ struct mp_encoded {
 };
 
 /* uservalues of the userdata */
-enum { MP_UV_ANCHORS = 1, MP_UV_SPILL = 2, MP_UV_SENT = 3, MP_UV_COUNT = 3 };
+enum {
+  MP_UV_ANCHORS = 1,
+  MP_UV_SPILL,
+  MP_UV_SENT,      /* names of globals that were sent -> true */
+  MP_UV_ADDITIONS, /* user's fields in library tables -> set of libraries */
+  MP_UV_COUNT = 4
+};
 
 /*
 ** Writes the value on top of the stack.  1: it is written (and still there);
@@ -121,9 +140,10 @@ int mp_put_table(lua_State *L, struct mp_encoded *e, int object);
 void mp_step_reduce(lua_State *L, struct mp_encoded *e);
 void mp_step_function(lua_State *L, struct mp_encoded *e);
 
-/* By name, when the object on top is found in a module: 1. */
-int mp_put_named(lua_State *L, struct mp_encoded *e);
 int mp_put_light(lua_State *L, struct mp_encoded *e);
+int mp_put_c_function(lua_State *L, struct mp_encoded *e);
+/* By name, when the object on top has one: 1 or 0 as above; else -1. */
+int mp_put_named(lua_State *L, struct mp_encoded *e);
 
 /* Room for n more bytes at the end of `out`; raises. */
 unsigned char *mp_enc_grow(lua_State *L, struct mp_encoded *e, size_t n);
@@ -165,6 +185,10 @@ void mp_enc_slot(lua_State *L, struct mp_encoded *e, uint64_t n);
 struct mp_encoded *mp_enc_new(lua_State *L);
 /* Ready for a new message; big memory is given back. */
 void mp_enc_reset(struct mp_encoded *e);
+
+/* The record of `object` begins here, not where it was said to: a prefix
+** was written. */
+void mp_enc_record_begins(struct mp_encoded *e, const void *object);
 
 /* Keeps the value on top alive until the message is done. */
 void mp_enc_anchor(lua_State *L, struct mp_encoded *e);

@@ -64,7 +64,7 @@ static void function_text(lua_State *L) {
 static void table_text(lua_State *L, struct mp_encoded *e,
                        const struct mp_frame *f, const char *before) {
   if (f->value_due) {
-    lua_pushliteral(L, " (a key)");
+    lua_pushliteral(L, "[a key]");
     return;
   }
   if (f->in_list)
@@ -101,10 +101,10 @@ static void frame_text(lua_State *L, struct mp_encoded *e,
     table_text(L, e, f, before);
     break;
   case MP_FRAME_TAIL:
-    lua_pushliteral(L, " (its metatable)");
+    lua_pushliteral(L, "[its metatable]");
     break;
   case MP_FRAME_REDUCE:
-    lua_pushfstring(L, " (result #%d of __reduce)", (int)f->list);
+    lua_pushfstring(L, "[result #%d of its __reduce]", (int)f->list);
     break;
   default:
     function_frame_text(L, e, f);

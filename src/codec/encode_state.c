@@ -39,6 +39,7 @@ void mp_enc_reset(struct mp_encoded *e) {
   buf_rest(&e->big);
   buf_rest(&e->refs);
   buf_rest(&e->needs);
+  buf_rest(&e->named);
   buf_rest(&e->protos);
   mp_ptrmap_clear(&e->seen);
   mp_ptrmap_clear(&e->cell_of);
@@ -54,6 +55,8 @@ void mp_enc_reset(struct mp_encoded *e) {
   e->head_flags = 0;
   e->tail_size = 0;
   e->turn_rich = 0;
+  e->looked = 0;
+  e->additions = 2;
   e->spilled = 0;
   e->cells = 0;
 }
@@ -65,6 +68,7 @@ static int encoder_gc(lua_State *L) {
   mp_buf_fini(&e->big);
   mp_buf_fini(&e->refs);
   mp_buf_fini(&e->needs);
+  mp_buf_fini(&e->named);
   mp_buf_fini(&e->protos);
   mp_ptrmap_fini(&e->seen);
   mp_ptrmap_fini(&e->cell_of);

@@ -40,7 +40,7 @@
   X(REDUCE, 0xDC, 0xDD, 0)   /* u32 n, constructor, n arguments */            \
   X(CLASS, 0xDE, 0xDE, 0)    /* path, then a TABLE or OBJECT */               \
   X(NAMED, 0xE0, 0xE0, 0)    /* path, then a TABLE for who lacks it */        \
-  X(GLOBALS, 0xE2, 0xE2, 0)  /* the globals table */
+  X(GLOBALS, 0xE2, 0xE3, 0)  /* the globals table */
 
 enum mp_tag {
 #define MP_TAG_ENUM(name, first, last, data) MP_TAG_##name = first,
@@ -50,6 +50,8 @@ enum mp_tag {
 
 /* After FUNCTION: a prototype of its own, or one that came earlier. */
 enum mp_proto_form { MP_PROTO_NEW = 0, MP_PROTO_SEEN = 1 };
+/* In front of a new one's bytes: u64 size, u64 check sum. */
+enum { MP_PROTO_HEAD = 16 };
 /* Before each upvalue: a variable of its own, or one that came earlier. */
 enum mp_upvalue_form { MP_UPVALUE_NEW = 0, MP_UPVALUE_SEEN = 1 };
 /* Before each global: its name, or a field of a library table. */

@@ -1,0 +1,495 @@
+/*
+** names.c: what can be named instead of sent
+** MIT licence, see LICENSE
+**
+** The index is a userdata in the registry.  A path is a chain of keys from
+** the module on; keys are kept in a Lua table (KEYS), so that following a
+** path allocates nothing.
+*/
+
+#include "codec/names.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lauxlib.h"
+
+#include "base/buf.h"
+#include "codec/fail.h"
+#include "codec/ptrmap.h"
+#include "codec/stdlib.h"
+
+enum {
+  UV_KEYS = 1, /* number -> key */
+  UV_QUEUE,    /* tables to look into, only while the index is made */
+  UV_COUNT = 2,
+  MOST = 200000, /* entries; the deepest are left out beyond */
+  DEEPEST = 16,  /* keys in a path */
+  NAMESPACE = 256 /* a global table with more entries is no namespace */
+};
+
+struct entry {
+  uint32_t up;   /* entry of the table it is in; 0: a module or a global */
+  uint32_t key;  /* in KEYS */
+  uint8_t depth; /* keys in the path */
+  uint8_t kind;  /* enum mp_name_kind */
+};
+
+struct mp_names {
+  struct mp_ptrmap modules, globals; /* object -> entry */
+  struct mp_buf entries;             /* struct entry; the first is no entry */
+  uint64_t signature; /* of package.loaded, if nobody tells of changes */
+  uint64_t inner;     /* of the modules' tables, see look_again */
+  uint64_t version, seen; /* of package.loaded: now, and when indexed */
+  uint32_t keys;
+  uint32_t module_keys; /* how many keys and bytes of entries are modules' */
+  size_t module_entries;
+  const void *globals_table, *loaded_table;
+  int told; /* changes of package.loaded raise `version` */
+};
+
+static const char names_key = 0;
+static const char words_key[MP_W_COUNT] = {0};
+
+/* --- entries -------------------------------------------------------------- */
+
+static struct entry *entry_of(const struct mp_names *n, uint64_t i) {
+  return (struct entry *)(void *)n->entries.data + i;
+}
+
+static uint32_t count(const struct mp_names *n) {
+  return (uint32_t)(n->entries.len / sizeof(struct entry));
+}
+
+/* stack: ..., key; `keys` is the index of KEYS */
+static uint32_t new_entry(lua_State *L, struct mp_names *n, int keys,
+                          uint32_t up, enum mp_name_kind kind) {
+  struct entry e = {up, ++n->keys, 1, (uint8_t)kind};
+  if (up != 0)
+    e.depth = (uint8_t)(entry_of(n, up)->depth + 1);
+  lua_pushvalue(L, -1);
+  lua_rawseti(L, keys, (lua_Integer)e.key);
+  if (mp_buf_put(&n->entries, &e, sizeof e) < 0)
+    mp_codec_no_memory(L);
+  return count(n) - 1;
+}
+
+/* Enters the object at `index` with the key on top.  0: it is known. */
+static uint32_t enter(lua_State *L, struct mp_names *n, struct mp_ptrmap *map,
+                      int keys, int index, uint32_t up,
+                      enum mp_name_kind kind) {
+  int found;
+  const void *p = lua_topointer(L, index);
+  if (p == NULL)
+    p = n; /* a light userdata may be NULL: cjson.null is */
+  if (p == n->globals_table || p == n->loaded_table)
+    return 0;
+  uint64_t *at = mp_ptrmap_put(map, p, count(n), &found);
+  if (at == NULL)
+    mp_codec_no_memory(L);
+  return found ? 0 : new_entry(L, n, keys, up, kind);
+}
+
+/* --- making the index ----------------------------------------------------- */
+
+/* What a name can stand for.  A Lua function of the main script is not what
+** a required module will have. */
+static int can_have_name(lua_State *L, int index, const char *script) {
+  lua_Debug ar;
+  switch (lua_type(L, index)) {
+  case LUA_TTABLE:
+  case LUA_TUSERDATA:
+  case LUA_TLIGHTUSERDATA:
+    return 1;
+  case LUA_TFUNCTION:
+    if (lua_iscfunction(L, index) || script == NULL)
+      return 1;
+    lua_pushvalue(L, index);
+    lua_getinfo(L, ">S", &ar);
+    return ar.source[0] == '@' ? strcmp(ar.source + 1, script) != 0
+                               : ar.source[0] != '=';
+  default:
+    return 0;
+  }
+}
+
+/* stack: key, value.  Remembers a table, to look into it later. */
+static void enqueue(lua_State *L, int queue, uint32_t entry) {
+  if (!lua_istable(L, -1))
+    return;
+  lua_pushvalue(L, -1);
+  lua_rawseti(L, queue, (lua_Integer)entry);
+}
+
+/* stack: library table -> the same; its own functions */
+static void enter_library(lua_State *L, struct mp_names *n, int keys,
+                          const struct mp_library *lib) {
+  lua_pushstring(L, lib->name);
+  uint32_t up = enter(L, n, &n->modules, keys, -2, 0, MP_NAME_MODULE);
+  if (up == 0)
+    up = new_entry(L, n, keys, 0, MP_NAME_MODULE); /* _G */
+  lua_pop(L, 1);
+  for (const char *const *f = lib->fields; *f != NULL; f++) {
+    lua_pushstring(L, *f);
+    lua_pushvalue(L, -1);
+    lua_rawget(L, -3);
+    int type = lua_type(L, -1);
+    lua_insert(L, -2); /* value, key */
+    if (lua_iscfunction(L, -2) || type == LUA_TTABLE || type == LUA_TUSERDATA)
+      enter(L, n, &n->modules, keys, -2, up, MP_NAME_MODULE);
+    lua_pop(L, 2);
+  }
+}
+
+static void enter_libraries(lua_State *L, struct mp_names *n, int keys,
+                            int loaded) {
+  for (const struct mp_library *lib = mp_libraries; lib->name; lib++) {
+    lua_pushstring(L, lib->name);
+    if (lua_rawget(L, loaded) == LUA_TTABLE)
+      enter_library(L, n, keys, lib);
+    lua_pop(L, 1);
+  }
+}
+
+static void enter_modules(lua_State *L, struct mp_names *n, int keys,
+                          int queue, int loaded, const char *script) {
+  for (lua_pushnil(L); lua_next(L, loaded); lua_pop(L, 1)) {
+    if (lua_type(L, -2) != LUA_TSTRING || !can_have_name(L, -1, script))
+      continue;
+    lua_pushvalue(L, -2);
+    uint32_t i =
+        enter(L, n, &n->modules, keys, -2, 0, MP_NAME_MODULE);
+    lua_pop(L, 1);
+    if (i != 0)
+      enqueue(L, queue, i);
+  }
+}
+
+/* stack: table, which is entry `up`.  A table deep inside with no function
+** in it may be data that the module gathers while it works. */
+static void enter_fields(lua_State *L, struct mp_names *n, int keys,
+                         int queue, uint32_t up, const char *script) {
+  int solid = entry_of(n, up)->depth <= 2;
+  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+    if (lua_isfunction(L, -1))
+      solid = 1;
+    if (lua_type(L, -2) != LUA_TSTRING || !can_have_name(L, -1, script))
+      continue;
+    lua_pushvalue(L, -2);
+    uint32_t i = enter(L, n, &n->modules, keys, -2, up, MP_NAME_MODULE);
+    lua_pop(L, 1);
+    if (i != 0)
+      enqueue(L, queue, i);
+  }
+  if (!solid)
+    entry_of(n, up)->kind = MP_NAME_DATA;
+}
+
+/* The main script's name: arg[0]. */
+static const char *script_name(lua_State *L, int globals) {
+  const char *name = NULL;
+  lua_pushliteral(L, "arg");
+  if (lua_rawget(L, globals) == LUA_TTABLE) {
+    lua_rawgeti(L, -1, 0);
+    name = lua_tostring(L, -1);
+    lua_replace(L, -2); /* arg stays alive in its table, as the string does */
+  }
+  return name;
+}
+
+static void set_key_table(lua_State *L, int self, int uservalue) {
+  lua_newtable(L);
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, self, uservalue);
+}
+
+static void forget(struct mp_names *n) {
+  mp_ptrmap_fini(&n->modules);
+  mp_ptrmap_fini(&n->globals);
+  mp_buf_fini(&n->entries);
+  n->keys = 0;
+}
+
+/* stack: index userdata */
+static void make(lua_State *L, struct mp_names *n) {
+  int self = lua_gettop(L);
+  struct entry none = {0, 0, 0, 0};
+  luaL_checkstack(L, 24, NULL);
+  forget(n);
+  n->seen = n->version;
+  lua_pushglobaltable(L);
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  n->globals_table = lua_topointer(L, self + 1);
+  n->loaded_table = NULL; /* it has a name: package.loaded */
+  set_key_table(L, self, UV_KEYS);
+  set_key_table(L, self, UV_QUEUE);
+  if (mp_buf_put(&n->entries, &none, sizeof none) < 0)
+    mp_codec_no_memory(L);
+  int keys = self + 3, queue = self + 4;
+  const char *script = script_name(L, self + 1);
+  enter_libraries(L, n, keys, self + 2);
+  n->loaded_table = lua_topointer(L, self + 2);
+  enter_modules(L, n, keys, queue, self + 2, script);
+  for (uint32_t i = 1; i < count(n) && count(n) < MOST; i++) {
+    if (lua_rawgeti(L, queue, (lua_Integer)i) == LUA_TTABLE &&
+        entry_of(n, i)->depth < DEEPEST)
+      enter_fields(L, n, keys, queue, i, script);
+    lua_pop(L, 1);
+  }
+  n->module_keys = n->keys;
+  n->module_entries = n->entries.len;
+  lua_pushnil(L);
+  lua_setiuservalue(L, self, UV_QUEUE);
+  lua_settop(L, self);
+}
+
+/* --- keeping it up to date ------------------------------------------------ */
+
+static uint64_t mix(uint64_t h, const void *a, const void *b) {
+  h += mp_ptr_hash(a) * 31 + mp_ptr_hash(b);
+  return h + 1;
+}
+
+/* Of the table on top: which keys have which objects. */
+static uint64_t signature(lua_State *L, uint64_t h) {
+  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1))
+    if (lua_type(L, -2) == LUA_TSTRING)
+      h = mix(h, lua_tostring(L, -2), lua_topointer(L, -1));
+  return h;
+}
+
+static uint64_t loaded_signature(lua_State *L) {
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  uint64_t h = signature(L, 0);
+  lua_pop(L, 1);
+  return h;
+}
+
+/* The same, of all modules' own tables. */
+static uint64_t inner_signature(lua_State *L, const struct mp_names *n) {
+  uint64_t h = 0;
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1))
+    if (lua_istable(L, -1) && lua_topointer(L, -1) != n->globals_table)
+      h = signature(L, h);
+  lua_pop(L, 1);
+  return h;
+}
+
+/* package.loaded[k] = v for a new k.  upvalue 1: index */
+static int loaded_newindex(lua_State *L) {
+  struct mp_names *n = lua_touserdata(L, lua_upvalueindex(1));
+  n->version++;
+  lua_settop(L, 3);
+  lua_rawset(L, 1);
+  return 0;
+}
+
+/*
+** package.loaded gets a metatable whose __newindex counts, unless it has one:
+** then it is looked through for every message.  stack: index userdata
+*/
+static void get_told(lua_State *L, struct mp_names *n) {
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  n->told = !lua_getmetatable(L, -1);
+  if (n->told) {
+    lua_createtable(L, 0, 1);
+    lua_pushvalue(L, -3);
+    lua_pushcclosure(L, loaded_newindex, 1);
+    lua_setfield(L, -2, "__newindex");
+    lua_setmetatable(L, -2);
+  }
+  else
+    lua_pop(L, 1);
+  lua_pop(L, 1);
+}
+
+static int names_gc(lua_State *L) {
+  forget(lua_touserdata(L, 1));
+  return 0;
+}
+
+static void make_words(lua_State *L) {
+  static const char *const words[MP_W_COUNT] = {"__reduce", "__index",
+                                                "__mpref", "__name"};
+  for (int i = 0; i < MP_W_COUNT; i++) {
+    lua_pushstring(L, words[i]);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &words_key[i]);
+  }
+}
+
+void mp_names_word(lua_State *L, enum mp_word w) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &words_key[w]);
+}
+
+/* pushes the index, made now */
+static struct mp_names *create(lua_State *L) {
+  struct mp_names *n = lua_newuserdatauv(L, sizeof *n, UV_COUNT);
+  memset(n, 0, sizeof *n);
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, names_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  make_words(L);
+  get_told(L, n);
+  make(L, n);
+  n->signature = loaded_signature(L);
+  n->inner = inner_signature(L, n);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &names_key);
+  return n;
+}
+
+static void make_again(lua_State *L, struct mp_names *n) {
+  make(L, n);
+  n->signature = loaded_signature(L);
+  n->inner = inner_signature(L, n);
+}
+
+struct mp_names *mp_names_fresh(lua_State *L) {
+  struct mp_names *n;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &names_key);
+  n = lua_touserdata(L, -1);
+  if (n == NULL) {
+    lua_pop(L, 1);
+    n = create(L);
+  }
+  else if (n->version != n->seen ||
+           (!n->told && n->signature != loaded_signature(L)))
+    make_again(L, n);
+  lua_pop(L, 1);
+  return n;
+}
+
+void mp_names_look_again(lua_State *L, struct mp_names *n) {
+  luaL_checkstack(L, 8, NULL);
+  if (n->signature == loaded_signature(L) &&
+      n->inner == inner_signature(L, n))
+    return;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &names_key);
+  make_again(L, n);
+  lua_pop(L, 1);
+}
+
+const void *mp_names_globals(const struct mp_names *n) {
+  return n->globals_table;
+}
+
+/* --- looking up ----------------------------------------------------------- */
+
+/* stack: object -> object, the path's keys.  Their number. */
+static int push_path(lua_State *L, const struct mp_names *n, uint32_t i) {
+  uint32_t path[DEEPEST + 1];
+  int depth = 0;
+  for (; i != 0 && depth <= DEEPEST; i = entry_of(n, i)->up)
+    path[depth++] = entry_of(n, i)->key;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &names_key);
+  lua_getiuservalue(L, -1, UV_KEYS);
+  lua_replace(L, -2);
+  for (int k = depth; k > 0; k--)
+    lua_rawgeti(L, k - depth - 1, (lua_Integer)path[k - 1]);
+  lua_remove(L, -depth - 1);
+  return depth;
+}
+
+/* Follows the path on top of the stack through the table below it.
+** stack: object, keys..., table -> object, keys... */
+static int leads_there(lua_State *L, int depth) {
+  int first = lua_gettop(L) - depth;
+  for (int k = 0; k < depth; k++) {
+    if (!lua_istable(L, -1)) {
+      lua_pop(L, 1);
+      return 0;
+    }
+    lua_pushvalue(L, first + k);
+    lua_rawget(L, -2);
+    lua_replace(L, -2);
+  }
+  int same = lua_rawequal(L, -1, first - 1);
+  lua_pop(L, 1);
+  return same;
+}
+
+static enum mp_name_kind find(lua_State *L, struct mp_names *n,
+                              const struct mp_ptrmap *map, int *depth) {
+  const void *p = lua_topointer(L, -1);
+  const uint64_t *i = mp_ptrmap_get(map, p == NULL ? n : p);
+  if (i == NULL || !lua_checkstack(L, DEEPEST + 8))
+    return MP_NAME_NONE;
+  *depth = push_path(L, n, (uint32_t)*i);
+  if (map == &n->globals)
+    lua_pushglobaltable(L);
+  else
+    lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  if (leads_there(L, *depth))
+    return entry_of(n, *i)->kind;
+  lua_pop(L, *depth);
+  return MP_NAME_NONE;
+}
+
+enum mp_name_kind mp_names_module(lua_State *L, struct mp_names *n,
+                                  int *depth) {
+  return find(L, n, &n->modules, depth);
+}
+
+/* --- tables in globals ---------------------------------------------------- */
+
+/* stack: KEYS at `keys`, ..., table, which is entry `up` or all globals */
+static void scan_globals(lua_State *L, struct mp_names *n, int keys,
+                         uint32_t up) {
+  int seen = 0;
+  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+    if (up != 0 && ++seen > NAMESPACE) {
+      lua_pop(L, 2);
+      return;
+    }
+    if (lua_type(L, -2) != LUA_TSTRING || !lua_istable(L, -1) ||
+        mp_ptrmap_get(&n->modules, lua_topointer(L, -1)) != NULL)
+      continue;
+    lua_pushvalue(L, -2);
+    uint32_t i = enter(L, n, &n->globals, keys, -2, up, MP_NAME_GLOBAL);
+    lua_pop(L, 1);
+    if (i != 0 && up == 0)
+      scan_globals(L, n, keys, i);
+  }
+}
+
+static void look_through_globals(lua_State *L, struct mp_names *n) {
+  luaL_checkstack(L, 16, NULL);
+  mp_ptrmap_clear(&n->globals);
+  n->keys = n->module_keys;
+  n->entries.len = n->module_entries;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &names_key);
+  lua_getiuservalue(L, -1, UV_KEYS);
+  lua_pushglobaltable(L);
+  scan_globals(L, n, lua_gettop(L) - 1, 0);
+  lua_pop(L, 3);
+}
+
+enum mp_name_kind mp_names_global(lua_State *L, struct mp_names *n,
+                                  int *depth, uint8_t *looked) {
+  enum mp_name_kind kind = find(L, n, &n->globals, depth);
+  if (kind == MP_NAME_NONE && !*looked) {
+    *looked = 1;
+    look_through_globals(L, n);
+    kind = find(L, n, &n->globals, depth);
+  }
+  return kind;
+}
+
+int mp_names_standard(lua_State *L, const char *name) {
+  if (mp_library_has(&mp_libraries[0], name))
+    return lua_iscfunction(L, -1) || lua_type(L, -1) == LUA_TSTRING;
+  if (!lua_istable(L, -1))
+    return 0;
+  for (const struct mp_library *lib = mp_libraries; lib->name; lib++)
+    if (strcmp(lib->name, name) == 0) {
+      lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+      lua_pushstring(L, name);
+      lua_rawget(L, -2);
+      int same = lua_rawequal(L, -1, -3);
+      lua_pop(L, 2);
+      return same;
+    }
+  return 0;
+}

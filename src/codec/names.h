@@ -1,0 +1,59 @@
+/*
+** names.h: what can be named instead of sent
+** MIT licence, see LICENSE
+**
+** An index from addresses to paths: the standard library, then all that is
+** found in package.loaded by string keys, at any depth, the shortest
+** path first.  It is made when it is first needed and again when
+** package.loaded has changed.  What it says of an address is believed only
+** after the path was followed and led to the very object.
+**
+** A second, small index has the tables in globals.
+*/
+
+#ifndef MP_CODEC_NAMES_H
+#define MP_CODEC_NAMES_H
+
+#include <stdint.h>
+
+#include "lua.h"
+
+struct mp_names;
+
+enum mp_name_kind {
+  MP_NAME_NONE,
+  MP_NAME_MODULE, /* a module, or found in one */
+  MP_NAME_DATA,   /* found in one, but a table that may be mere data */
+  MP_NAME_GLOBAL  /* a table in a global */
+};
+
+/* The state's index, up to date as far as package.loaded tells. */
+struct mp_names *mp_names_fresh(lua_State *L);
+
+/* Makes the index again if the modules' tables have other entries than when it
+** was made; for what should have a name, and has none. */
+void mp_names_look_again(lua_State *L, struct mp_names *n);
+
+/*
+** The kind of name that the object on top has.  When it has one, the path's
+** strings are pushed above it, module first; *count says how many.
+** They do not run Lua's collector.  mp_names_global looks through the globals
+** first, unless *looked, which it sets.
+*/
+enum mp_name_kind mp_names_module(lua_State *L, struct mp_names *n,
+                                  int *count);
+enum mp_name_kind mp_names_global(lua_State *L, struct mp_names *n,
+                                  int *count, uint8_t *looked);
+
+/* The address of the globals table. */
+const void *mp_names_globals(const struct mp_names *n);
+
+/* Is the value on top, of the global `name`, what the standard library has
+** under that name? */
+int mp_names_standard(lua_State *L, const char *name);
+
+/* Strings that are needed often, pushed without an allocation. */
+enum mp_word { MP_W_REDUCE, MP_W_INDEX, MP_W_MPREF, MP_W_NAME, MP_W_COUNT };
+void mp_names_word(lua_State *L, enum mp_word w);
+
+#endif
