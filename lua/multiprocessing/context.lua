@@ -8,7 +8,9 @@ local connection = require "multiprocessing.connection"
 local errors = require "multiprocessing.errors"
 local codec = require "multiprocessing.core.codec"
 local listener = require "multiprocessing.listener"
+local futures = require "multiprocessing.futures"
 local log = require "multiprocessing.log"
+local parallel = require "multiprocessing.parallel"
 local pool = require "multiprocessing.pool"
 local process = require "multiprocessing.process"
 local queue = require "multiprocessing.queue"
@@ -44,6 +46,10 @@ Context.active_children = process.active_children
 Context.at_exit = process.at_exit
 Context.get_logger = log.get_logger
 Context.log_to_stderr = log.log_to_stderr
+
+-- pools ---------------------------------------------------------------------------------------
+
+Context.futures = { wait = futures.wait, as_completed = futures.as_completed }
 
 -- queues and pipes ----------------------------------------------------------------------------
 
@@ -189,6 +195,8 @@ local function new(method)
   local self = setmetatable({ _method = method }, Context)
   self.Process = process.bind(self)
   self.Pool = pool.bind(self)
+  self.ProcessPoolExecutor = futures.bind(self)
+  self.parallel = parallel.bind(self)
   if method then
     function self.get_start_method() return method end
     function self.set_start_method()

@@ -7,6 +7,7 @@
 
 local core = require "multiprocessing.core.wait"
 local options = require "multiprocessing.options"
+local system = require "multiprocessing.core.system"
 
 local M = {}
 
@@ -26,6 +27,37 @@ local function handle_of(v, i)
   error(("bad argument #1 to 'wait' (cannot wait for item %d, a %s)"):format(i, type(v)), 3)
 end
 
+local function is_result(v)
+  return type(v) == "table" and type(v._is_ready) == "function"
+end
+
+-- Places of the results that are ready; to ask lets their pools work.
+local function ready_results(list)
+  local ready = {}
+  for i, v in ipairs(list) do
+    if is_result(v) and v:_is_ready() then ready[i] = true end
+  end
+  return ready
+end
+
+-- One round: the places that are ready. A pool's descriptor says only that it has something to
+-- do, not that the result in question is there.
+local function round(list, timeout)
+  local ready = ready_results(list)
+  local handles, places = {}, {}
+  for i, v in ipairs(list) do
+    if not ready[i] then
+      handles[#handles + 1] = handle_of(v, i)
+      places[#places + 1] = i
+    end
+  end
+  for _, k in ipairs(core.any(handles, next(ready) and 0 or timeout)) do
+    local v = list[places[k]]
+    if not is_result(v) or v:_is_ready() then ready[places[k]] = true end
+  end
+  return ready
+end
+
 --- Waits until at least one of the things in the list is ready: a connection or a queue that has a
 --- message (or is at its end), a process that has ended, an asynchronous result, a descriptor that
 --- is readable.
@@ -41,11 +73,16 @@ end
 ---@return any[] ready those of the list that are ready, in its order; empty on timeout
 function M.wait(list, timeout)
   options.check(type(list) == "table", 1, "wait", "table", list)
-  local handles = {}
-  for i, v in ipairs(list) do handles[i] = handle_of(v, i) end
-  local ready = core.any(handles, timeout)
-  for i, place in ipairs(ready) do ready[i] = list[place] end
-  return ready
+  local deadline = type(timeout) == "number" and system.now() + timeout
+  local ready
+  repeat
+    ready = round(list, deadline and deadline - system.now() or timeout)
+  until next(ready) or deadline and system.now() >= deadline
+  local values = {}
+  for i, v in ipairs(list) do
+    if ready[i] then values[#values + 1] = v end
+  end
+  return values
 end
 
 return M

@@ -391,7 +391,20 @@ static int spread(lua_State *L, lua_Integer item) {
   return (int)n;
 }
 
-/* {job=, fn=, first=, number=, timeout=, chunk=, all=, stream=} at arg */
+static void begin_put(lua_State *L, struct put *p, lua_Integer id,
+                      lua_Integer fn, lua_Number timeout) {
+  memset(p, 0, sizeof *p);
+  p->c = check(L);
+  if (fn < 1 || fn > p->c->nknown)
+    luaL_error(L, "no function number %I", fn);
+  p->head.function = p->c->known[fn - 1].place;
+  p->head.job = (uint64_t)id;
+  if (timeout > 0 && timeout < 1e9)
+    p->head.timeout = (uint64_t)(timeout * 1e9) + 1;
+  p->limit = FIRST_ITEMS;
+  forget_batch(p->c);
+}
+
 static lua_Integer field(lua_State *L, int t, const char *name) {
   lua_getfield(L, t, name);
   lua_Integer v = lua_isboolean(L, -1) ? lua_toboolean(L, -1)
@@ -400,22 +413,13 @@ static lua_Integer field(lua_State *L, int t, const char *name) {
   return v;
 }
 
+/* a job: id, fn, timeout, chunk */
 static void read_put(lua_State *L, int t, struct put *p) {
-  memset(p, 0, sizeof *p);
-  p->c = check(L);
-  lua_Integer fn = field(L, t, "fn");
-  luaL_argcheck(L, fn >= 1 && fn <= p->c->nknown, t, "no such function");
-  p->head.function = p->c->known[fn - 1].place;
-  p->head.job = (uint64_t)field(L, t, "id");
-  p->head.chunk = (uint32_t)field(L, t, "chunk");
-  p->head.flags = field(L, t, "all") ? MP_POOL_ALL_RESULTS : 0;
   lua_getfield(L, t, "timeout");
   lua_Number timeout = luaL_optnumber(L, -1, 0);
   lua_pop(L, 1);
-  if (timeout > 0)
-    p->head.timeout = timeout < 1e9 ? (uint64_t)(timeout * 1e9) + 1 : 0;
-  p->limit = FIRST_ITEMS;
-  forget_batch(p->c);
+  begin_put(L, p, field(L, t, "id"), field(L, t, "fn"), timeout);
+  p->head.chunk = (uint32_t)field(L, t, "chunk");
 }
 
 /*
@@ -451,17 +455,19 @@ static int core_put(lua_State *L) {
   return 0;
 }
 
-/* core:call(job, args, number): stages one item, a call with these arguments,
-** and submits it */
+/* core:call(id, fn, args, number, timeout): a job of one item, of which all
+** results are wanted: submitted */
 static int core_call(lua_State *L) {
   struct put p;
-  read_put(L, 2, &p);
+  begin_put(L, &p, luaL_checkinteger(L, 2), luaL_checkinteger(L, 3),
+            luaL_optnumber(L, 6, 0));
   p.head.first = 1;
-  p.head.number = (uint64_t)luaL_checkinteger(L, 4);
+  p.head.number = (uint64_t)luaL_checkinteger(L, 5);
+  p.head.flags = MP_POOL_ALL_RESULTS;
   p.stream = 1;
-  lua_settop(L, 3);
-  int n = lua_isnil(L, 3) ? 0 : spread(L, 1);
-  put_item(L, &p, 4, n);
+  lua_settop(L, 4);
+  int n = lua_isnil(L, 4) ? 0 : spread(L, 1);
+  put_item(L, &p, 5, n);
   seal(L, &p);
   return 0;
 }
@@ -505,10 +511,10 @@ static int pool_scalars(lua_State *L) {
 
 /* --- results ------------------------------------------------------------------ */
 
-/* stack: ... value(s) of one result -> its place in the job's tables.
-** results and errors are stack indices. */
+/* Where the results of a block go: stack indices of the job and its list of
+** results (nil for a call: its results are one packed table). */
 struct reading {
-  int results, errors, all;
+  int job, results;
   const struct mp_pool_block *block;
 };
 
@@ -534,7 +540,15 @@ static void set_error(lua_State *L, const struct reading *r, lua_Integer item,
   lua_setfield(L, -2, "value");
   lua_pushinteger(L, (lua_Integer)r->block->pid);
   lua_setfield(L, -2, "pid");
-  lua_rawseti(L, r->errors, item);
+  if (lua_getfield(L, r->job, "errors") != LUA_TTABLE) {
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, r->job, "errors");
+  }
+  lua_insert(L, -2);
+  lua_rawseti(L, -2, item);
+  lua_pop(L, 1);
 }
 
 static void read_result(lua_State *L, const struct reading *r,
@@ -551,9 +565,9 @@ static void read_result(lua_State *L, const struct reading *r,
     set_error(L, r, item, 1);
   } else if (status == MP_ITEM_FAILED) {
     set_error(L, r, item, n);
-  } else if (r->all) {
+  } else if (lua_isnil(L, r->results)) {
     pack(L, n);
-    lua_rawseti(L, r->results, item);
+    lua_setfield(L, r->job, "results");
   } else {
     if (n == 0)
       lua_pushnil(L);
@@ -570,8 +584,7 @@ static void read_block(lua_State *L, const struct mp_pool_block *b) {
   const unsigned char *p = (const unsigned char *)(b + 1);
   const unsigned char *end = (const unsigned char *)b + b->room;
   lua_getfield(L, job, "results");
-  lua_getfield(L, job, "errors");
-  struct reading r = {job + 1, job + 2, (int)field(L, job, "all"), b};
+  struct reading r = {job, job + 1, b};
   for (uint32_t i = 0; i < count; i++)
     read_result(L, &r, (lua_Integer)(b->first + i), &p, end);
   lua_settop(L, job);

@@ -224,7 +224,8 @@ struct mp_pool_worker {
   struct mp_pool_batch *batch;
   struct mp_pool_block *block;
   uint32_t index;
-  int bell; /* descriptor to ring */
+  int bell;     /* descriptor to ring */
+  int is_spare; /* another one spins for what comes */
 };
 
 void mp_pool_sit(struct mp_pool_worker *w, struct mp_arena *a,

@@ -39,25 +39,38 @@ void mp_pool_sit(struct mp_pool_worker *w, struct mp_arena *a,
 
 /* --- waiting for work -------------------------------------------------------- */
 
-/* 1 work, 0 the end, -EAGAIN neither */
-static int look(struct mp_pool *p) {
+/*
+** 1 work, 0 the end, -EAGAIN neither.  Of several workers that spin the first
+** takes what comes alone: else they would all stay awake for the trickle of
+** work that one can do, and cost the owner its processor.
+*/
+static int look(const struct mp_pool_worker *w) {
+  struct mp_pool *p = w->pool;
   uint32_t state = atomic_load_explicit(&p->state, memory_order_acquire);
   if (state == MP_POOL_STOPPED)
     return 0;
-  if (atomic_load_explicit(&p->pending, memory_order_acquire) != 0)
+  uint64_t pending = atomic_load_explicit(&p->pending, memory_order_acquire);
+  if (pending >= (w->is_spare ? p->spinners : 1) && pending > 0)
     return 1;
-  return state == MP_POOL_OPEN ? -EAGAIN : 0;
+  return state == MP_POOL_OPEN || pending > 0 ? -EAGAIN : 0;
 }
 
-static int spin(struct mp_pool *p) {
-  for (int i = 1; i <= SPINS; i++) {
-    int rc = look(p);
+static int spin(const struct mp_pool_worker *w) {
+  int spins = w->is_spare ? SPINS / 8 : SPINS;
+  for (int i = 1; i <= spins; i++) {
+    int rc = look(w);
     if (rc != -EAGAIN)
       return rc;
     if (i % SPINS_A_YIELD == 0)
       sched_yield();
   }
   return -EAGAIN;
+}
+
+/* inside the guard: one that spins already makes us the spare one */
+static void spin_in(struct mp_pool_worker *w) {
+  w->is_spare = w->pool->spinners > 0;
+  mp_pool_idle_in(w->arena, w->pool, w->seat, MP_POOL_SPINNING);
 }
 
 static int set_idle(struct mp_pool_worker *w, enum mp_pool_idle idle) {
@@ -79,7 +92,8 @@ static int doze(struct mp_pool_worker *w) {
   if (rc < 0)
     return rc;
   uint32_t seen = atomic_load(&p->event);
-  rc = look(p);
+  w->is_spare = 0;
+  rc = look(w);
   if (rc == -EAGAIN)
     mp_futex_wait(&p->event, seen, MP_FOREVER);
   return set_idle(w, MP_POOL_SPINNING);
@@ -87,7 +101,7 @@ static int doze(struct mp_pool_worker *w) {
 
 int mp_pool_wait(struct mp_pool_worker *w) {
   for (;;) {
-    int rc = spin(w->pool);
+    int rc = spin(w);
     if (rc != -EAGAIN)
       return rc;
     rc = doze(w);
@@ -276,7 +290,7 @@ static int hand_in(struct mp_pool_worker *w, int give_up, mp_off slice) {
   rc = mp_pool_hand_in_in(w->arena, p, w->seat, &l);
   if (rc == 0 && give_up) {
     rc = mp_pool_give_up_in(w->arena, p, w->seat, slice, &l);
-    mp_pool_idle_in(w->arena, p, w->seat, MP_POOL_SPINNING);
+    spin_in(w);
   }
   if (rc < 0)
     mp_guard_undo(w->arena, &p->guard);

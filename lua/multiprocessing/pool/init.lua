@@ -11,6 +11,7 @@
 
 local core = require "multiprocessing.core.pool"
 local errors = require "multiprocessing.errors"
+local inline = require "multiprocessing.pool.inline"
 local opts = require "multiprocessing.pool.options"
 local progress = require "multiprocessing.progress"
 local results = require "multiprocessing.pool.result"
@@ -152,15 +153,18 @@ local function map_job(self, call, spread, f, items, chunksize, options)
   return submit_all(self, self._tasks:open_job(f, job), list, n)
 end
 
+local NO_OPTIONS <const> = {}
+
 local function call_job(self, call, f, args, options)
   check_open(self, f, call)
   if args ~= nil and type(args) ~= "table" then
     opts.fail(3, "bad argument #2 to '%s' (list of arguments expected, got %s)", call, type(args))
   end
-  local job = opts.task(options, call, 3)
-  job.all, job.single, job.n = true, true, 1
-  self._tasks:open_job(f, job)
-  local ok, e = pcall(self._core.call, self._core, job, args, self._tasks:take_numbers(1))
+  if options ~= nil then options = opts.task(options, call, 3) end
+  local job = self._tasks:open_call(f, options or NO_OPTIONS)
+  local number = self._tasks:take_numbers(1)
+  local ok, e = pcall(self._core.call, self._core, job.id, job.fn, args, number, job.timeout,
+    job.retries)
   if not ok then
     self._tasks:abandon(job)
     error(e, 0)
@@ -168,8 +172,14 @@ local function call_job(self, call, f, args, options)
   return job
 end
 
+local function is_finished(job)
+  return job.finished
+end
+
 local function get(self, job)
-  return results.new_async(self, job):get()
+  or_stop(self, pcall(wait_until, self, is_finished, job))
+  if job.errors or job.failure then error(tasks.failure(job), 0) end
+  return tasks.values(job)
 end
 
 --- Calls f in a worker and waits for it.
@@ -246,9 +256,10 @@ function Pool:starmap_async(f, items, chunksize, options)
     options))
 end
 
-local function iterate(self, call, ordered, f, items, chunksize)
+local function iterate(self, call, ordered, f, items, chunksize, spread)
   check_open(self, f, call)
   local job = opts.map(chunksize, nil, call, 3)
+  job.spread = spread
   job.chunk = job.chunk or 1
   local source = items
   if type(items) ~= "function" then
@@ -285,6 +296,11 @@ function Pool:imap_unordered(f, items, chunksize)
   return iterate(self, "imap_unordered", false, f, items, chunksize)
 end
 
+--- imap over lists of arguments, for executors.
+function Pool:_istarmap(f, items)
+  return iterate(self, "map", true, f, items, nil, true)
+end
+
 -- giving up ---------------------------------------------------------------------------------
 
 --- Ends a job early, with its workers (AsyncResult:cancel).
@@ -303,9 +319,41 @@ function Pool:_drop(job)
   self._tasks:fail_job(job, errors.new("CancelledError", "the loop was left"))
 end
 
+local WITHDRAWN <const> = "the call was cancelled before it began"
+
+--- Takes a call back if no worker has it (Future:cancel).
+function Pool:_withdraw(job)
+  if self._core:withdraw(job.id) == 0 then return false end
+  self._tasks:fail_job(job, errors.new("CancelledError", WITHDRAWN))
+  self._tasks:deliver()
+  return true
+end
+
+--- Takes all calls back that no worker has.
+function Pool:_withdraw_all()
+  self:_look()
+  for id, job in pairs(self._core and self._tasks.jobs or {}) do
+    if id ~= 0 and job.single then self:_withdraw(job) end
+  end
+end
+
+--- Is a worker at this job?
+function Pool:_is_running(job)
+  for _, seat in ipairs(self._workers.seats) do
+    if seat.process and self._core:running(seat.index) == job.id then return true end
+  end
+  return false
+end
+
+--- Has f called when the job has finished.
+function Pool:_when_done(job, f)
+  if job.finished then return self._tasks:call_back(f) end
+  self._tasks:when_done(job, f)
+end
+
 --- For the window of imap.
 function Pool:_width()
-  return self._processes
+  return math.max(1, self._processes)
 end
 
 -- the end -----------------------------------------------------------------------------------
@@ -455,16 +503,18 @@ end
 
 local function watch_initializers(self)
   self._tasks.jobs[0] = {
-    id = 0, results = {}, errors = {},
+    id = 0, results = {},
     report = function(text) break_down(self, "the initializer failed: " .. text) end,
   }
 end
 
 local function new(context, options)
   local self = { _owner = system.getpid(), _state = "open", _processes = options.processes }
-  self._core = core.new(options.processes)
+  local is_inline = options.processes == 0
+  self._core = is_inline and inline.new_core(options) or core.new(options.processes)
   self._tasks = tasks.new(self._core)
-  self._workers = workers.new(self._core, self._tasks, options)
+  self._workers = (is_inline and inline.new_workers or workers.new)(self._core, self._tasks,
+    options)
   -- through a weak table: what the core or a worker's table holds must not keep the pool alive
   local weak = setmetatable({ pool = self }, { __mode = "v" })
   self._workers.on_broken = function(reason)

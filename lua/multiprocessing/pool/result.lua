@@ -62,8 +62,7 @@ function AsyncResult:get(timeout)
   if not job.finished and not self._pool:_wait(is_finished, job, deadline) then
     errors.raise("TimeoutError", ("no result within %g s"):format(timeout))
   end
-  local failure = next(job.errors) ~= nil and tasks.failure(job) or job.failure
-  if failure then error(failure, 0) end
+  if job.errors or job.failure then error(tasks.failure(job), 0) end
   return tasks.values(job)
 end
 
@@ -77,6 +76,10 @@ function AsyncResult:cancel()
   self._pool:_cancel(self._job)
   return true
 end
+
+-- for mp.wait
+function AsyncResult:_is_ready() return self:ready() end
+function AsyncResult:_wait_handle() return self._pool:fileno() end
 
 -- imap --------------------------------------------------------------------------------------
 
@@ -167,9 +170,12 @@ local function take(self)
   self._taken = self._taken + 1
   local i = self._done[self._taken]
   self._done[self._taken] = nil
-  local value, e = job.results[i], job.errors[i]
-  job.results[i], job.errors[i] = nil, nil
-  if e then error(tasks.condition(e), 0) end
+  local value, e = job.results[i], job.errors and job.errors[i]
+  job.results[i] = nil
+  if e then
+    job.errors[i] = nil
+    error(tasks.condition(e), 0)
+  end
   return i, value
 end
 

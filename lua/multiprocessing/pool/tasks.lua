@@ -13,15 +13,15 @@ local M = {}
 ---@class multiprocessing.pool.Job
 ---@field id integer
 ---@field fn integer       the function's number in the core
----@field all boolean      the result is all values of the function, packed; else the first
+---@field single boolean   a call: its result is all values of the function, packed
 ---@field spread boolean   an item is a list of arguments
 ---@field chunk integer    items that travel together; 0: as the workers see fit
 ---@field timeout? number  seconds an item may run
 ---@field retries integer  how often an item may run again after its worker's death
 ---@field n? integer       items; nil while more may come
 ---@field done integer     items that have a result or an error
----@field results table    by item
----@field errors table     by item: {value, traceback, pid}, or a condition
+---@field results? table   by item; of a call: its results, packed
+---@field errors? table    by item: {value, traceback, pid}, or a condition; nil: none
 ---@field failure any      why the job failed as a whole: wins over the items' errors
 ---@field finished boolean
 
@@ -45,22 +45,39 @@ function M.new(core)
   }, Tasks)
 end
 
---- A new job; it is open when it returns.
----@param f function
----@param options table all, spread, chunk, timeout, retries, callback, error_callback, progress
----@return multiprocessing.pool.Job
-function Tasks:open_job(f, options)
-  local job = options
-  job.fn = self.core:enter(f)
-  self.last_id = self.last_id + 1
-  job.id, job.done, job.results, job.errors = self.last_id, 0, {}, {}
-  job.retries = job.retries or 0
-  job.chunk = job.chunk or 0
-  job.finished = false
+local function note_open(self, job)
   self.jobs[job.id] = job
   self.open = self.open + 1
   if job.timeout then self.timed = self.timed + 1 end
+  if job.callback or job.error_callback or job.progress or job.on_done then job.calls = true end
   return job
+end
+
+--- A new job of several items; it is open when it returns.
+---@param f function
+---@param job table spread, chunk, timeout, retries, callback, error_callback, progress
+---@return multiprocessing.pool.Job
+function Tasks:open_job(f, job)
+  job.fn = self.core:enter(f)
+  self.last_id = self.last_id + 1
+  job.id, job.done, job.results, job.finished = self.last_id, 0, {}, false
+  job.chunk = job.chunk or 0
+  return note_open(self, job)
+end
+
+--- The same for one call. This is the path of a round trip, hence one table and no more.
+---@param f function
+---@param o table timeout, retries, callback, error_callback
+---@return multiprocessing.pool.Job
+function Tasks:open_call(f, o)
+  local fn = self.core:enter(f)
+  local id = self.last_id + 1
+  self.last_id = id
+  return note_open(self, {
+    id = id, fn = fn, single = true, n = 1, done = 0, finished = false, results = nil,
+    errors = nil, failure = nil, timeout = o.timeout, retries = o.retries,
+    callback = o.callback, error_callback = o.error_callback, calls = nil, on_done = nil,
+  })
 end
 
 --- Numbers for the next n tasks; the first of them.
@@ -88,7 +105,7 @@ local function finish(self, job)
   job.finished = true
   drop_open(self, job)
   self.delivered = self.delivered + 1
-  self.deliveries[#self.deliveries + 1] = job
+  if job.calls then self.deliveries[#self.deliveries + 1] = job end
 end
 
 --- Ends a job as a whole; what it still had to do does not matter.
@@ -106,7 +123,7 @@ end
 
 local function count_results(self, job, first, count)
   local failed = 0
-  if next(job.errors) then
+  if job.errors then
     for i = first, first + count - 1 do
       if job.errors[i] then failed = failed + 1 end
     end
@@ -133,6 +150,7 @@ end
 
 --- This item has failed, though no worker said so.
 function Tasks:fail_item(job, item, failure)
+  job.errors = job.errors or {}
   job.errors[item] = failure
   settle(self, job, item, 1)
 end
@@ -170,6 +188,7 @@ end
 --- The error of a finished job: the first in the items' order; nil: there is none.
 function M.failure(job)
   if job.failure then return job.failure end
+  if not job.errors then return nil end
   local first
   for item in pairs(job.errors) do
     if not first or item < first then first = item end
@@ -203,7 +222,18 @@ local function deliver(job)
   elseif not failure and job.callback then
     call_back("callback", job.callback, M.values(job))
   end
-  if job.on_done then job.on_done(job) end
+  for _, f in ipairs(job.on_done or {}) do call_back("callback", f) end
+end
+
+--- Has f called when an open job has finished.
+function Tasks:when_done(job, f)
+  job.on_done, job.calls = job.on_done or {}, true
+  table.insert(job.on_done, f)
+end
+
+--- Calls a callback now.
+function Tasks:call_back(f)
+  call_back("callback", f)
 end
 
 --- Calls what finished jobs are to call. May raise `interrupted!` only.
@@ -223,11 +253,7 @@ end
 
 --- What get() returns for a job without errors.
 function M.values(job)
-  if job.single then
-    local r = job.results[1]
-    if not job.all then return r end
-    return table.unpack(r, 1, r.n)
-  end
+  if job.single then return table.unpack(job.results, 1, job.results.n) end
   job.results.n = job.n
   return job.results
 end

@@ -87,7 +87,7 @@ local function judge(self, seat, job, item)
   job.attempts = job.attempts or {}
   local attempt = (job.attempts[item] or 0) + 1
   job.attempts[item] = attempt
-  if attempt <= job.retries then
+  if attempt <= (job.retries or 0) then
     counts.retried = counts.retried + 1
     return 0
   end
