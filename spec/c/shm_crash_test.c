@@ -187,6 +187,18 @@ static int setup_much(struct mp_arena *a, void *p) {
   return 0;
 }
 
+/* The address range is used up but for a warm and a cold run side by side. */
+static int setup_split(struct mp_arena *a, void *p) {
+  struct ctx *c = p;
+  mp_off wall, warm;
+  if (alloc_kept(a, 20 << 20, &wall) < 0 || mp_alloc(a, 10 << 20, &warm) < 0)
+    return -1;
+  mp_free(a, warm);
+  c->size = 28 << 20;
+  c->before = c->after = blocks_of(a);
+  return mp_head(a)->split == 0 ? -1 : 0;
+}
+
 /* --- the hand and a structure's guard --- */
 
 struct box {
@@ -260,6 +272,33 @@ static int box_put_get(struct mp_arena *a, void *p) {
   return rc < 0 ? rc : box_get(a, p);
 }
 
+/* A reference in a structure's word: word and count agree. */
+static int setup_ref(struct mp_arena *a, void *p) {
+  struct ctx *c = p;
+  int rc = make_box(a, c);
+  if (rc == 0)
+    rc = mp_object_create(a, MP_T_VALUE, 64, &c->block[1], &c->handle[1]);
+  c->before = c->after = blocks_of(a);
+  return rc;
+}
+
+static int ref_put_drop(struct mp_arena *a, void *p) {
+  const struct ctx *c = p;
+  struct box *b = mp_at(a, c->block[0]);
+  mp_object_take_at(a, &b->block, c->block[1]);
+  mp_object_drop_at(a, &b->block);
+  return 0;
+}
+
+static const char *ref_agrees(struct mp_arena *a, void *p) {
+  const struct ctx *c = p;
+  const struct box *b = mp_at(a, c->block[0]);
+  const struct mp_object *o = mp_at(a, c->block[1]);
+  if (o->count != 1 + (b->block != 0))
+    return "the word and the count disagree";
+  return before_or_after(a, p);
+}
+
 /* --- slots --- */
 
 static int setup_handles(struct mp_arena *a, void *p) {
@@ -286,6 +325,27 @@ static int slot_take_drop(struct mp_arena *a, void *p) {
   int rc = mp_slot_take(a, 1, &child);
   if (rc == 0)
     mp_slot_drop(a, child);
+  return rc;
+}
+
+static int slot_give(struct mp_arena *a, void *p) {
+  const struct ctx *c = p;
+  mp_proc child;
+  mp_off off;
+  int rc = mp_slot_take(a, 0, &child);
+  if (rc == 0)
+    rc = mp_message_alloc(a, 50, c->block, 2, &off);
+  if (rc == 0)
+    rc = mp_hand_give(a, off, child);
+  return rc;
+}
+
+/* So many that the table needs pages. */
+static int setup_many_slots(struct mp_arena *a, void *p) {
+  mp_proc child;
+  int rc = setup_handles(a, p);
+  while (rc == 0 && mp_head(a)->slot_top < mp_head(a)->slot_ready - 1)
+    rc = mp_slot_take(a, 0, &child);
   return rc;
 }
 
@@ -469,7 +529,7 @@ static int dead_copy(struct mp_arena *a, void *p) {
 static int dead_deep(struct mp_arena *a, void *p) {
   struct ctx *c = p;
   int rc = 1;
-  for (c->kill_at = 1; rc == 1 && c->kill_at < 60; c->kill_at++) {
+  for (c->kill_at = 2 * c->deep; rc == 1 && c->kill_at < 60; c->kill_at++) {
     rc = kill_one(a, c, alloc_one);
     if (atomic_load(&mp_log(a)->used) >= c->deep)
       return rc;
@@ -482,13 +542,13 @@ static void repairs(void) {
   struct ctx large = {.size = 300000};
   struct crash_case deep = {"repair: a deep log", setup_warm, sweep,
                             before_or_after, &large, dead_deep};
-  for (large.deep = 2; large.deep <= 12; large.deep += 5)
+  for (large.deep = 3; large.deep <= 12; large.deep += 9)
     crash_points(&deep);
 }
 
 static void blocks(void) {
   struct ctx small = {.size = 100}, mid = {.size = 20000},
-             large = {.size = 300000}, c;
+             large = {.size = 300000}, c, d;
   struct crash_case cases[] = {
     {"alloc: growth and a slab", setup_cold, alloc_one,
      before_or_after, &small, NULL},
@@ -507,10 +567,13 @@ static void blocks(void) {
     {"free: a run", setup_three, free_second, freed_or_whole, &large, NULL},
     {"free: a run between two", setup_between, free_second,
      freed_or_whole, &large, NULL},
+    {"alloc: cold and warm merge", setup_split, alloc_one, before_or_after,
+     &d, NULL},
     {"free: memory given back", setup_much, free_second,
      before_or_after, &c, NULL},
   };
   memset(&c, 0, sizeof c);
+  memset(&d, 0, sizeof d);
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
     crash_points(&cases[i]);
 }
@@ -519,10 +582,16 @@ static void slots(void) {
   struct ctx c = {.size = 64};
   struct crash_case cases[] = {
     {"hand: into a structure", setup_box, box_put, box_agrees, &c, NULL},
+    {"object: taken, dropped at", setup_ref, ref_put_drop, ref_agrees, &c,
+     NULL},
     {"hand: out of a structure", setup_full_box, box_get, box_agrees, &c, NULL},
     {"slot: take with handles", setup_handles, slot_take, handles_right, &c,
      NULL},
     {"slot: take, drop", setup_handles, slot_take_drop, handles_right, &c,
+     NULL},
+    {"slot: take a 65th", setup_many_slots, slot_take, handles_right, &c,
+     NULL},
+    {"slot: a message given", setup_handles, slot_give, handles_right, &c,
      NULL},
     {"slot: take, enter", setup_handles, slot_take_enter, handles_right, &c,
      NULL},
@@ -565,12 +634,18 @@ static void recovery(void) {
      dead_copy},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    for (c.kill_at = 5; c.kill_at < 300; c.kill_at += 41)
+    for (c.kill_at = 5; c.kill_at < 300; c.kill_at += 59)
       crash_points(&cases[i]);
   }
 }
 
+/* Thousands of steps that change nothing. */
+static uint64_t plenty(void) {
+  return UINT64_MAX / 2;
+}
+
 int main(void) {
+  mp_map_ops.available = plenty;
   mp_object_set_destroy(MP_T_PIPE, destroy_owner);
   blocks();
   slots();

@@ -186,7 +186,7 @@ static int sleep_once(struct waiting *w, struct mp_bell *bell,
   if (rc < 0)
     return rc;
   if (rc == 0 && w->dies)
-    mp_slot_sweep_all(mp_arena_if_any());
+    mp_slot_sweep_idle(mp_arena_if_any());
   if (w->shared > 0)
     mp_bell_drain(bell);
   return look(w);

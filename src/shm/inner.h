@@ -112,6 +112,7 @@ struct mp_head {
   uint32_t slot_first; /* free ones, index + 1, first in first out */
   uint32_t slot_last;
   uint32_t slot_free;
+  _Atomic int64_t scanned; /* when a waiter last looked at all of them */
   _Atomic uint32_t cursor; /* the next one that mp_slot_take looks at */
 };
 

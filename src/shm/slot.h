@@ -98,6 +98,10 @@ int mp_slot_sweep(struct mp_arena *a, mp_proc p);
 /* Sweeps every dead process; returns how many. */
 int mp_slot_sweep_all(struct mp_arena *a);
 
+/* The same for those who wait: at most one of the whole family looks within
+** 40 ms, however many wait.  0 when another one did. */
+int mp_slot_sweep_idle(struct mp_arena *a);
+
 /* How long (ns) a STARTING slot whose creator died waits for a child that
 ** may be on its way.  A variable for tests. */
 extern int64_t mp_slot_grace;

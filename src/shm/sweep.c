@@ -13,6 +13,8 @@
 #include "os/clock.h"
 #include "shm/inner.h"
 
+#define IDLE_SCAN (40 * MP_MS)
+
 int64_t mp_slot_grace = 10 * MP_SECOND;
 
 /* --- who is dead --- */
@@ -158,15 +160,35 @@ int mp_slot_sweep(struct mp_arena *a, mp_proc p) {
   return swept;
 }
 
+/* Is there anything to sweep?  A look without the lock. */
+static int is_left(struct mp_arena *a, const struct mp_slot *s) {
+  if (s->state == MP_FREE || mp_slot_lives(a, s))
+    return 0;
+  return s->state != MP_ENDED || !creator_lives(a, s);
+}
+
 int mp_slot_sweep_all(struct mp_arena *a) {
-  int n = 0;
-  int rc = sweep_begin(a);
-  if (rc < 0)
-    return rc;
-  for (uint32_t i = 0; i < mp_head(a)->slot_top; i++)
-    n += sweep_one(a, mp_slot_at(a, i));
-  sweep_end(a);
-  return n;
+  int n = 0, rc = mp_self_need(a);
+  for (uint32_t i = 0; rc == 0 && i < mp_head(a)->slot_top; i++) {
+    struct mp_slot *s = mp_slot_at(a, i);
+    if (!is_left(a, s))
+      continue;
+    rc = sweep_begin(a);
+    if (rc < 0)
+      break;
+    n += sweep_one(a, s);
+    sweep_end(a);
+  }
+  return rc < 0 ? rc : n;
+}
+
+int mp_slot_sweep_idle(struct mp_arena *a) {
+  _Atomic int64_t *scanned = &mp_head(a)->scanned;
+  int64_t now = mp_now(), last = atomic_load(scanned);
+  if (now - last < IDLE_SCAN ||
+      !atomic_compare_exchange_strong(scanned, &last, now))
+    return 0;
+  return mp_slot_sweep_all(a);
 }
 
 /* Certainly dead, or ended with a creator that is; a cheap look. */

@@ -96,7 +96,7 @@ static int wait_at(struct mp_arena *a, struct mp_gate *g, uint32_t seen,
   int64_t now = mp_now(), last = atomic_load(&last_sweep);
   if (now - last >= MP_SLICE &&
       atomic_compare_exchange_strong(&last_sweep, &last, now))
-    mp_slot_sweep_all(a);
+    mp_slot_sweep_idle(a);
   return 0;
 }
 
