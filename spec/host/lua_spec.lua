@@ -272,6 +272,17 @@ describe("the command line", function()
     assert.same({ stdout = "true\n", stderr = "", code = 0 }, out)
   end)
 
+  it("shows where an uncaught condition of multiprocessing comes from", function()
+    write(folder .. "/files/condition.lua", [[
+local mp = require "multiprocessing"
+local function work() mp.dumps(coroutine.create(print)) end
+work()]])
+    local out = run("LUA condition.lua", "mplua")
+    assert.equal(1, out.code)
+    assert.truthy(out.stderr:find "^mplua: SerializationError: .-\nstack traceback:\n", out.stderr)
+    assert.truthy(out.stderr:find("condition.lua:2: in ", 1, true), out.stderr)
+  end)
+
   it("runs busted", function()
     write(folder .. "/files/some_spec.lua", "it('is run', function() assert.equal(1, 1) end)")
     local out = run("LUA /usr/bin/busted --output=plainTerminal some_spec.lua", "mplua")

@@ -76,14 +76,32 @@ int mp_report_interrupted(void) {
   return interrupted;
 }
 
+/* Is it one of our conditions?  They are strange to nobody who gets them,
+** but without a traceback nobody would know where they come from. */
+static int is_condition(lua_State *L, int arg) {
+  if (luaL_getmetafield(L, arg, "__name") != LUA_TSTRING)
+    return 0;
+  int is = strcmp(lua_tostring(L, -1), "multiprocessing.Error") == 0;
+  lua_pop(L, 1);
+  return is;
+}
+
+/* The object in words; with or without a traceback is `lua`'s custom. */
+static const char *words_for(lua_State *L, int *complete) {
+  *complete = 0;
+  if (lua_tostring(L, 1) != NULL)
+    return lua_tostring(L, 1);
+  if (!luaL_callmeta(L, 1, "__tostring") || lua_type(L, -1) != LUA_TSTRING)
+    return lua_pushfstring(L, "(error object is a %s value)",
+                           luaL_typename(L, 1));
+  *complete = !is_condition(L, 1);
+  return lua_tostring(L, -1);
+}
+
 int mp_report_traceback(lua_State *L) {
-  const char *message = lua_tostring(L, 1);
-  if (message == NULL) {
-    if (luaL_callmeta(L, 1, "__tostring") && lua_type(L, -1) == LUA_TSTRING)
-      return 1; /* an object that speaks for itself needs no traceback */
-    message = lua_pushfstring(L, "(error object is a %s value)",
-                              luaL_typename(L, 1));
-  }
-  luaL_traceback(L, L, message, 1);
+  int complete;
+  const char *message = words_for(L, &complete);
+  if (!complete)
+    luaL_traceback(L, L, message, 1);
   return 1;
 }

@@ -28,9 +28,9 @@ int mp_report(lua_State *L, int status);
 /* Was one of the reported errors, not at the prompt, an uncaught Ctrl-C? */
 int mp_report_interrupted(void);
 
-/* A message handler: adds a traceback; gives error objects that are no
-** strings words.  As cheap as possible where it matters: it never fails for
-** any object but for want of memory. */
+/* A message handler: gives error objects that are no strings words, and adds
+** a traceback, but not to what an object's own __tostring says (unless it is
+** one of our conditions). */
 int mp_report_traceback(lua_State *L);
 
 #endif
