@@ -7,6 +7,7 @@
 --   --   hello bob
 --   -- Output (any order):     the same lines, in any order
 --   -- Output (pattern):       each line is a Lua pattern for the whole of one line
+--   -- Output (among others):  each line is a pattern that some line matches
 --   -- Errors:                 the same for stderr (also with a kind); else it must be empty
 --   -- Args: --top 3 "a b"     one run with these arguments, in the shell's quoting; what is
 --                              declared after it is of that run alone, what stands before the
@@ -48,7 +49,8 @@ local function head_of(text)
 end
 
 local streams <const> = { Output = "stdout", Errors = "stderr" }
-local kinds <const> = { [""] = "exact", ["(any order)"] = "sorted", ["(pattern)"] = "pattern" }
+local kinds <const> = { [""] = "exact", ["(any order)"] = "sorted", ["(pattern)"] = "pattern",
+  ["(among others)"] = "some" }
 
 -- "Output (pattern):" -> stream, kind; an unknown kind is a mistake that must not go unseen.
 local function block_head(comment)
@@ -142,6 +144,15 @@ function compare.pattern(expected, actual)
   assert.equal(#expected, #actual, "number of lines")
 end
 
+function compare.some(expected, actual)
+  for _, pattern in ipairs(expected) do
+    local found = false
+    for _, line in ipairs(actual) do found = found or line:find("^" .. pattern .. "$") end
+    assert.truthy(found,
+      ("no line matches '%s' in:\n%s"):format(pattern, table.concat(actual, "\n")))
+  end
+end
+
 local nothing <const> = { kind = "exact", lines = {} }
 
 local function check(path, run, method)
@@ -226,7 +237,9 @@ describe("the output", function()
     assert.has_error(function() compare.pattern({ "%d" }, { "1", "2" }) end)
     assert.has_error(function() compare.pattern({ "%d", "%d" }, { "1" }) end)
     assert.has_error(function() compare.sorted({ "a", "b" }, { "b", "b" }) end)
+    assert.has_error(function() compare.some({ "a", "b" }, { "c", "b" }) end)
     compare.sorted({ "a", "b" }, { "b", "a" })
+    compare.some({ "%a" }, { "1", "x" })
   end)
 
   it("includes what a script leaves running", function()

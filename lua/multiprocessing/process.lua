@@ -348,7 +348,8 @@ local function run_exit_functions()
   end
 end
 
--- Daemons are told to go, the others are waited for. Ctrl-C meanwhile kills them all.
+-- Daemons are told to go, the others are waited for. Ctrl-C meanwhile kills them all, and is
+-- raised again when they are gone: the host says so and chooses its exit code.
 local function end_children()
   core.children_signal("daemon", SIGTERM)
   core.interrupt_arm()
@@ -358,7 +359,7 @@ local function end_children()
     core.children_signal("any", SIGKILL)
     core.children_wait("any", 5)
   end
-  return ok or failure
+  if not ok then error(failure, 0) end
 end
 
 -- All that happens at the normal end of a process of the family.

@@ -5,6 +5,9 @@
 --   exits with 3: 3
 --   raises: 1
 --   is killed: -9
+-- Errors (among others):
+--   Process Process%-3:
+--   .*08_exit_codes.lua:%d+: oh
 
 local mp = require "multiprocessing"
 

@@ -85,3 +85,17 @@ it("kills them when it comes again while the main process waits at its end", fun
   assert.equal(130, status, out)
   assert.equal(0, left)
 end)
+
+it("ends the family while the main process waits at its end", function()
+  local out, status, left, seconds = interrupt("fork", [[
+    ctx.Process{ target = function()
+      while true do pcall(mp.sleep, 100) end -- will not go
+    end }:start()
+    mp.sleep(0.3)
+    ready()
+  ]])
+  assert.equal(130, status, out)
+  assert.matches("^mplua: .*interrupted!\nstack traceback:", out)
+  assert.equal(0, left)
+  assert.is_true(seconds < 10)
+end)
