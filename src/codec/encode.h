@@ -99,7 +99,8 @@ struct mp_encoded {
   unsigned char tail[MP_TAIL];
   uint8_t rich, turn_rich, spill_used;
   uint8_t looked; /* through the globals, for this message */
-  uint8_t additions; /* there are user's fields in library tables; 2: unknown */
+  uint8_t sent; /* the set of names of globals is not empty */
+  uint8_t additions; /* 2: the libraries' tables were not looked up yet */
   struct mp_names *names; /* NULL when no code may pass */
   uint64_t limit;
   const char *root;
@@ -119,7 +120,7 @@ enum {
   MP_UV_ANCHORS = 1,
   MP_UV_SPILL,
   MP_UV_SENT,      /* names of globals that were sent -> true */
-  MP_UV_ADDITIONS, /* user's fields in library tables -> set of libraries */
+  MP_UV_ADDITIONS, /* libraries' tables by number; fields that were checked */
   MP_UV_COUNT = 4
 };
 

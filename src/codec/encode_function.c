@@ -112,30 +112,35 @@ static uint64_t find_envs(lua_State *L, struct mp_encoded *e,
   return set;
 }
 
-/* Gathers users' fields in the library's tables: name -> set of libraries. */
-static void find_additions(lua_State *L, struct mp_encoded *e) {
-  e->additions = 0;
+/* The libraries' tables, once a message: they are asked about each field that
+** the code names, which are few beside the fields that they have.
+** stack: -> list of tables, false where there is none */
+static void push_libraries(lua_State *L, struct mp_encoded *e) {
   lua_getiuservalue(L, e->self, MP_UV_ADDITIONS);
+  if (e->additions != 2)
+    return;
+  e->additions = 1;
   lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   for (int i = 1; mp_libraries[i].name != NULL; i++) {
-    if (lua_getfield(L, -1, mp_libraries[i].name) == LUA_TTABLE)
-      for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
-        if (lua_type(L, -2) != LUA_TSTRING ||
-            (mp_library_has(&mp_libraries[i], lua_tostring(L, -2)) &&
-             !(lua_isfunction(L, -1) && !lua_iscfunction(L, -1))))
-          continue;
-        e->additions = 1;
-        lua_pushvalue(L, -2);
-        lua_rawget(L, -6);
-        lua_Integer set = lua_tointeger(L, -1) | (lua_Integer)1 << i;
-        lua_pop(L, 1);
-        lua_pushvalue(L, -2);
-        lua_pushinteger(L, set);
-        lua_rawset(L, -7);
-      }
-    lua_pop(L, 1);
+    if (lua_getfield(L, -1, mp_libraries[i].name) != LUA_TTABLE) {
+      lua_pop(L, 1);
+      lua_pushboolean(L, 0);
+    }
+    lua_rawseti(L, -3, i);
   }
-  lua_pop(L, 2);
+  lua_pop(L, 1);
+}
+
+/* stack: library or false, name -> the same.  Have users set that field? */
+static int is_addition(lua_State *L, const struct mp_library *lib) {
+  if (!lua_istable(L, -2))
+    return 0;
+  lua_pushvalue(L, -1);
+  lua_rawget(L, -3);
+  int there = !lua_isnil(L, -1);
+  int own = lua_isfunction(L, -1) && !lua_iscfunction(L, -1);
+  lua_pop(L, 1);
+  return there && (own || !mp_library_has(lib, lua_tostring(L, -1)));
 }
 
 /* Notes that this message sends the global: 1; 0: it did, or need not.
@@ -165,27 +170,36 @@ static void need_global(lua_State *L, struct mp_encoded *e, size_t at,
   struct mp_need need = {at + n->at, (uint32_t)n->size, -1};
   lua_getiuservalue(L, e->self, MP_UV_SENT);
   lua_pushlstring(L, (const char *)e->out.data + need.at, need.size);
+  e->sent = 1;
   if (must_send_global(L))
     mp_enc_note(L, &e->needs, &need, sizeof need);
   lua_pop(L, 1);
 }
 
-/* A field's name that users have added to some library: all of those. */
+/* A field's name that users have added to some library: all of those, once a
+** message. */
 static void need_field(lua_State *L, struct mp_encoded *e, size_t at,
                        const struct mp_named *n) {
-  struct mp_need need = {at + n->at, (uint32_t)n->size, 0};
-  lua_getiuservalue(L, e->self, MP_UV_ADDITIONS);
+  struct mp_need need = {at + n->at, (uint32_t)n->size, 1};
+  push_libraries(L, e);
   lua_pushlstring(L, (const char *)e->out.data + need.at, need.size);
   lua_pushvalue(L, -1);
-  lua_rawget(L, -3);
-  lua_Integer set = lua_tointeger(L, -1);
+  if (lua_rawget(L, -3) != LUA_TNIL) {
+    lua_pop(L, 3);
+    return;
+  }
   lua_pop(L, 1);
-  lua_pushnil(L);
-  lua_rawset(L, -3); /* once a message */
-  lua_pop(L, 1);
-  for (; set != 0 && mp_libraries[need.library].name != NULL; need.library++)
-    if (set >> need.library & 1)
+  lua_pushvalue(L, -1);
+  lua_pushboolean(L, 1);
+  lua_rawset(L, -4);
+  for (; mp_libraries[need.library].name != NULL; need.library++) {
+    lua_rawgeti(L, -2, need.library);
+    lua_pushvalue(L, -2);
+    if (is_addition(L, &mp_libraries[need.library]))
       mp_enc_note(L, &e->needs, &need, sizeof need);
+    lua_pop(L, 2);
+  }
+  lua_pop(L, 2);
 }
 
 /* stack: function.  Appends to `needs` what it names. */
@@ -193,9 +207,7 @@ static void find_needs(lua_State *L, struct mp_encoded *e,
                        struct mp_proto *p, const unsigned char *is_env_at) {
   size_t at = p->at + MP_PROTO_HEAD;
   e->named.len = 0;
-  if (e->additions == 2)
-    find_additions(L, e);
-  if (mp_bytecode_names(e->out.data + at, p->size, is_env_at, e->additions,
+  if (mp_bytecode_names(e->out.data + at, p->size, is_env_at, 1,
                         &e->named) < 0)
     mp_codec_no_memory(L);
   for (size_t i = 0; i < e->named.len / sizeof(struct mp_named); i++) {

@@ -115,7 +115,7 @@ struct mp_encoded *mp_enc_new(lua_State *L) {
 /* What was kept alive goes; an encoder that kept much, goes itself. */
 static int can_rest(lua_State *L, struct mp_encoded *e) {
   enum { FEW = 64 };
-  if (e->anchors > FEW || e->spill_used || e->rich)
+  if (e->anchors > FEW || e->spill_used)
     return 0;
   if (e->anchors == 0)
     return 1;
@@ -128,7 +128,21 @@ static int can_rest(lua_State *L, struct mp_encoded *e) {
   return 1;
 }
 
+/* stack: encoder.  What it noted of this message's functions goes. */
+static void forget_notes(lua_State *L, struct mp_encoded *e) {
+  if (e->sent) {
+    lua_newtable(L);
+    lua_setiuservalue(L, -2, MP_UV_SENT);
+  }
+  if (e->additions != 2) {
+    lua_newtable(L);
+    lua_setiuservalue(L, -2, MP_UV_ADDITIONS);
+  }
+  e->sent = 0;
+}
+
 void mp_encoded_done(lua_State *L, struct mp_encoded *e) {
+  forget_notes(L, e);
   mp_enc_reset(e);
   if (can_rest(L, e))
     lua_rawsetp(L, LUA_REGISTRYINDEX, &ready_key);
