@@ -14,6 +14,7 @@ local parallel = require "multiprocessing.parallel"
 local pool = require "multiprocessing.pool"
 local process = require "multiprocessing.process"
 local queue = require "multiprocessing.queue"
+local shared = require "multiprocessing.shared"
 local sync = require "multiprocessing.sync"
 local system = require "multiprocessing.core.system"
 local wait = require "multiprocessing.wait"
@@ -70,6 +71,13 @@ Context.BoundedSemaphore = sync.BoundedSemaphore
 Context.Event = sync.Event
 Context.Condition = sync.Condition
 Context.Barrier = sync.Barrier
+
+-- shared memory -------------------------------------------------------------------------------
+
+Context.Value = shared.Value
+Context.Array = shared.Array
+Context.RawValue = shared.RawValue
+Context.RawArray = shared.RawArray
 
 -- errors --------------------------------------------------------------------------------------
 

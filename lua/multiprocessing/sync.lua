@@ -8,7 +8,7 @@
 local core = require "multiprocessing.core.sync"
 local options = require "multiprocessing.options"
 
-local M = {}
+local M = { classes = core }
 
 -- held locks ----------------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ static const luaL_Reg c_modules[] = {
     {"multiprocessing.core.pool", mp_open_pool},
     {"multiprocessing.core.worker", mp_open_worker},
     {"multiprocessing.core.sync", mp_open_sync},
+    {"multiprocessing.core.shared", mp_open_shared},
     {NULL, NULL},
 };
 

@@ -13,6 +13,7 @@
 #include "base/code.h"
 #include "bind/core.h"
 #include "bind/modules.h"
+#include "store/cells.h"
 #include "sync/barrier.h"
 #include "sync/bounded.h"
 #include "sync/condition.h"
@@ -21,6 +22,7 @@ void mp_sync_setup(void) {
   mp_bounded_setup();
   mp_condition_setup();
   mp_barrier_setup();
+  mp_cells_setup();
 }
 
 int64_t mp_block_deadline(lua_State *L, int arg) {
