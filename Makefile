@@ -164,6 +164,8 @@ install: all ## into DESTDIR/PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include \
 	  $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(LUA_CMOD)
 	install -m 755 $(BUILD)/mplua $(DESTDIR)$(PREFIX)/bin/mplua
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 docs/mplua.1 $(DESTDIR)$(PREFIX)/share/man/man1/mplua.1
 	install -m 644 src/mplua.h $(DESTDIR)$(PREFIX)/include/mplua.h
 	install -m 644 $(BUILD)/libmplua.a $(DESTDIR)$(PREFIX)/lib/libmplua.a
 	install -m 755 $(BUILD)/libmplua.so $(DESTDIR)$(PREFIX)/lib/libmplua.so.0
@@ -174,7 +176,8 @@ install: all ## into DESTDIR/PREFIX
 
 uninstall: ## removes what install put there
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/mplua include/mplua.h \
-	  lib/libmplua.a lib/libmplua.so lib/libmplua.so.0 lib/pkgconfig/mplua.pc) \
+	  lib/libmplua.a lib/libmplua.so lib/libmplua.so.0 lib/pkgconfig/mplua.pc \
+  share/man/man1/mplua.1) \
 	  $(DESTDIR)$(LUA_CMOD)/multiprocessing.so
 
 clean: ## remove all that was built
