@@ -233,6 +233,8 @@ static int get_code(lua_State *L, struct mp_decoder *d, int tag, uint64_t at,
     return mp_get_reduce(L, d, at, shared);
   case MP_TAG_GLOBALS:
     lua_pushglobaltable(L);
+    if (shared)
+      mp_dec_remember(L, at);
     return 1;
   default:
     return mp_get_class(L, d, at, tag);
@@ -253,6 +255,7 @@ static int get_record(lua_State *L, struct mp_decoder *d, int tag,
   case MP_TAG_NAME:
   case MP_TAG_FUNCTION:
   case MP_TAG_REDUCE:
+  case MP_TAG_GLOBALS:
     return get_code(L, d, tag & ~1, at, shared);
   default:
     break;
@@ -262,7 +265,6 @@ static int get_record(lua_State *L, struct mp_decoder *d, int tag,
     return get_condition(L, d, at);
   case MP_TAG_CLASS:
   case MP_TAG_NAMED:
-  case MP_TAG_GLOBALS:
     return get_code(L, d, tag, at, 0);
   default:
     return mp_dec_fail(L, d, "an unknown tag");
