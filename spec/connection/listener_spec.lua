@@ -119,9 +119,7 @@ describe("Listener", function()
         local l <close> = listen{ authkey = "k" }
         local p = client(l.address, { authkey = "k" }, function(conn)
           while true do
-            local v = conn:recv()
-            if v == "end" then break end
-            conn:send(v)
+            conn:send(conn:recv())
           end
         end)
         local conn <close> = l:accept(5)
@@ -133,7 +131,6 @@ describe("Listener", function()
           assert.is_true(v[1] == s and v[2] == n)
         end
         conn:send_bytes("raw bytes", 5)
-        conn:send "end"
         p:join(10)
         assert.equal(1, p.exitcode) -- "bytes" is no message
         raises("EOFError", conn.recv, conn)
