@@ -80,6 +80,12 @@ static int commit(int fd, uint64_t off, uint64_t len) {
 
 struct mp_map_ops mp_map_ops = {commit, mp_memory_available};
 
+enum { POPULATE_WRITE = 23 }; /* not in every libc's headers */
+
+void mp_map_touch(void *p, uint64_t len) {
+  madvise(p, len, POPULATE_WRITE);
+}
+
 uint64_t mp_map_committed(int fd) {
   struct stat st;
   return fstat(fd, &st) == 0 ? (uint64_t)st.st_blocks * 512 : 0;

@@ -12,9 +12,10 @@
 #include <errno.h>
 
 #include "base/code.h"
+#include "os/map.h"
 #include "shm/inner.h"
 
-enum { NONE = 0xffff, LINEAR = 8 };
+enum { NONE = 0xffff, LINEAR = 8, TOUCH_MIN = 16 };
 
 #define EMPTY_ONE (UINT64_C(1) << 48)
 
@@ -208,6 +209,9 @@ static int alloc_large(struct mp_arena *a, uint32_t kind, uint64_t size,
   int rc = mp_run_alloc(a, (uint32_t)n, hand, &c, zero);
   if (rc < 0)
     return rc;
+  /* fresh pages, which bytes and messages are going to fill at once */
+  if (*zero && kind != MP_OBJECT && n >= TOUCH_MIN)
+    mp_map_touch(mp_at(a, mp_chunk_off(a, c)), n * MP_CHUNK);
   set_up(kind, mp_at(a, mp_chunk_off(a, c)));
   *out = mp_chunk_off(a, c);
   return kind == MP_RAW
