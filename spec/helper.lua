@@ -14,6 +14,22 @@ local M = {}
 require "multiprocessing"
 local system = require "multiprocessing.core.system"
 
+-- busted gives all spec files one environment of its own, which reaches all of busted. Functions of
+-- a spec are to be sent with the receiver's globals instead.
+local function make_environment_travel()
+  local level = 2
+  while debug.getinfo(level, "f") do
+    local f = debug.getinfo(level, "f").func
+    local name, env = debug.getupvalue(f, 1)
+    if name == "_ENV" and env ~= _G and getmetatable(env) then
+      getmetatable(env).__reduce = function() return require, "_G" end
+    end
+    level = level + 1
+  end
+end
+
+make_environment_travel()
+
 --- Names of the descriptors that this process has open, as a set {number = target}.
 function M.descriptors()
   local open = {}

@@ -16,6 +16,9 @@ const void *mp_owner_of(lua_State *L);
 /* The child handle at stack[arg], or a raised error. */
 struct mp_child *mp_check_child(lua_State *L, int arg);
 
+/* What a newborn's Lua state needs first; part of mp_live. */
+void mp_begin_life(lua_State *L);
+
 /*
 ** The life of a newborn: co holds a function and one argument; the function
 ** answers with the exit status.  Does not return.

@@ -116,10 +116,14 @@ static void postpone_collector(lua_State *L) {
   lua_gc(L, LUA_GCSTEP, -(kib < 65536 ? kib : 65536));
 }
 
+void mp_begin_life(lua_State *L) {
+  mp_interrupt_arm(L, 0);
+  postpone_collector(L);
+}
+
 void mp_live(lua_State *co, struct mp_arena *a) {
   int status = EXIT_FAILURE;
-  mp_interrupt_arm(co, 0);
-  postpone_collector(co);
+  mp_begin_life(co);
   if (lua_pcall(co, 1, 1, 0) == LUA_OK)
     status = (int)lua_tointeger(co, -1);
   else

@@ -189,6 +189,7 @@ static int start_run_server(lua_State *L) {
   int rc = mp_server_run(s, &b);
   if (rc <= 0)
     return 0;
+  mp_begin_life(L);
   push_birth(L, &b);
   return 1;
 }
