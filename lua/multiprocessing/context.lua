@@ -12,6 +12,7 @@ local futures = require "multiprocessing.futures"
 local log = require "multiprocessing.log"
 local parallel = require "multiprocessing.parallel"
 local pool = require "multiprocessing.pool"
+local memory = require "multiprocessing.memory"
 local process = require "multiprocessing.process"
 local queue = require "multiprocessing.queue"
 local shared = require "multiprocessing.shared"
@@ -78,6 +79,8 @@ Context.Value = shared.Value
 Context.Array = shared.Array
 Context.RawValue = shared.RawValue
 Context.RawArray = shared.RawArray
+Context.SharedMemory = memory.SharedMemory
+Context.ShareableList = memory.ShareableList
 
 -- errors --------------------------------------------------------------------------------------
 

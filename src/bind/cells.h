@@ -46,5 +46,6 @@ int mp_cells_get_lock(lua_State *L, struct mp_handle *h);
 
 void mp_add_value(lua_State *L);
 void mp_add_array(lua_State *L);
+void mp_add_memory(lua_State *L); /* l_memory.c */
 
 #endif

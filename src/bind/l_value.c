@@ -190,5 +190,6 @@ int mp_open_shared(lua_State *L) {
   lua_newtable(L);
   mp_add_value(L);
   mp_add_array(L);
+  mp_add_memory(L);
   return 1;
 }

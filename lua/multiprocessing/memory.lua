@@ -1,0 +1,307 @@
+--- memory.lua: SharedMemory and ShareableList
+-- MIT licence, see LICENSE
+--
+-- Reading and writing is C (src/bind/l_memory.c). Memory without a name lies in the family's arena
+-- and travels like any shared object; memory with a name travels by it.
+
+local core = require "multiprocessing.core.shared"
+local options = require "multiprocessing.options"
+
+local M = {}
+
+-- SharedMemory --------------------------------------------------------------------------------
+
+--- Bytes that processes share. Offsets are counted from 1; what lies outside raises.
+---@class multiprocessing.SharedMemory
+---@field name? string  nil when it has none
+---@field size integer  bytes, as they were asked for
+local Memory = core.SharedMemory
+
+--- `n` bytes from `offset` on, as a string.
+---@function SharedMemory:read
+---@param offset? integer default 1
+---@param n? integer      default: all that follow
+---@return string
+Memory.read = Memory.read
+
+--- Writes a string.
+---@function SharedMemory:write
+---@param offset integer
+---@param s string
+Memory.write = Memory.write
+
+--- Ends this process's use; `<close>` does the same.
+---@function SharedMemory:close
+Memory.close = Memory.close
+
+-- at the line of the user
+local function check_range(self, offset, n)
+  if math.type(offset) ~= "integer" or offset < 1 or offset - 1 + n > #self then
+    error(("%d bytes at offset %s are outside this memory (1..%d)"):format(
+      n, tostring(offset), #self), 3)
+  end
+end
+
+--- Writes values in a format of `string.pack`.
+---
+---     shm:pack("<i4 d", 1, 42, 0.5)
+---@param fmt string
+---@param offset integer
+---@param ... any
+---@return integer next the offset behind what was written
+function Memory:pack(fmt, offset, ...)
+  local s = string.pack(fmt, ...)
+  check_range(self, offset, #s)
+  self:write(offset, s)
+  return offset + #s
+end
+
+-- formats of variable size are tried with more and more bytes
+local function unpack_some(self, fmt, offset, n)
+  local left = #self - offset + 1
+  if n > left then n = left end
+  local got = table.pack(pcall(string.unpack, fmt, self:read(offset, n)))
+  if got[1] then
+    got[got.n] = got[got.n] + offset - 1
+    return got
+  end
+  if n == left or not tostring(got[2]):find("too short", 1, true)
+    and not tostring(got[2]):find("unfinished string", 1, true) then
+    error(got[2], 3)
+  end
+end
+
+--- Reads values in a format of `string.unpack`.
+---
+---     local n, x = shm:unpack("<i4 d", 1)
+---@param fmt string
+---@param offset? integer default 1
+---@return any ... the values, and the offset behind them
+function Memory:unpack(fmt, offset)
+  offset = offset or 1
+  local fixed, n = pcall(string.packsize, fmt)
+  n = fixed and n or 256
+  check_range(self, offset, fixed and n or 0)
+  while true do
+    local got = unpack_some(self, fmt, offset, n)
+    if got then return table.unpack(got, 2, got.n) end
+    n = n * 4
+  end
+end
+
+--- Removes the name: no process can attach by it any more; who has the memory keeps it. Without a
+--- name there is nothing to do.
+function Memory:unlink() -- luacheck: ignore 212/self
+end
+
+local Named = core.NamedMemory
+Named.pack, Named.unpack = Memory.pack, Memory.unpack
+
+function Named:unlink()
+  core.unlink(self.name)
+end
+
+local function fields(methods, name_of)
+  return function(self, key)
+    if key == "size" then return #self end
+    if key == "name" then return name_of and name_of(self) end
+    return methods[key]
+  end
+end
+
+core.memory_meta.__index = fields(Memory)
+core.named_meta.__index = fields(Named, core.memory_name)
+
+local function attach(name) return core.named(name, false) end
+core.named_meta.__reduce = function(self) return attach, self.name end
+M.attach = attach -- reachable, so that it travels by name
+
+local take = options.taker("SharedMemory", "name", "create", "size")
+
+--- Makes or attaches shared memory. Without a name it lives while somebody holds it and can be sent
+--- in messages; with one it also serves unrelated programs, and lives until `unlink`.
+---
+--- *Raises* `ProcessError` when the name exists (create), or does not (attach).
+--- *Python*: `shared_memory.SharedMemory`; there a tracker process removes names on its own.
+---
+---     local shm = mp.SharedMemory{ size = 1000 }
+---     shm:write(1, "hello")
+---@param name? string
+---@param create? boolean default: true without a name
+---@param size? integer   bytes, zero at first; only to create
+---@return multiprocessing.SharedMemory
+function M.SharedMemory(...)
+  local name, create, size = take(...)
+  options.check(name == nil or type(name) == "string", 1, "SharedMemory", "string", name)
+  options.check(create == nil or type(create) == "boolean", 2, "SharedMemory", "boolean", create)
+  if name and not create then return attach(name) end
+  local n = type(size) == "number" and math.tointeger(size)
+  options.check(n and n > 0, 3, "SharedMemory", "size of 1 or more", size)
+  if name then return core.named(name, true, n) end
+  return core.memory(n)
+end
+
+-- ShareableList -------------------------------------------------------------------------------
+
+-- memory:  | "MPL1" | count | entry 1 | entry 2 ... | rooms
+-- entry:   | state | where | capacity |     3 x 8 bytes
+-- state:   length * 16 + type * 2 + half     one store of 8 bytes
+-- room:    two halves of `capacity` bytes: a value is written to the half that is not in use, then
+--          the state is stored, so a writer that is killed leaves the old value
+
+local HEAD <const>, ENTRY <const> = 16, 24
+local NIL <const>, BOOLEAN <const>, INTEGER <const>, FLOAT <const>, STRING <const> = 0, 1, 2, 3, 4
+
+--- A list of fixed length in shared memory: nil, booleans, numbers, strings. Its elements can be
+--- changed as long as they have room: each has that of its first value, 8 bytes at least.
+---@class multiprocessing.ShareableList
+---@field name? string
+local List = {}
+M.ShareableListClass = List
+List.__name = "multiprocessing.ShareableList"
+
+local methods = {}
+
+local function encode(v)
+  local t = math.type(v) or type(v)
+  if t == "nil" then return NIL, "" end
+  if t == "boolean" then return BOOLEAN, v and "\1" or "\0" end
+  if t == "integer" then return INTEGER, ("<i8"):pack(v) end
+  if t == "float" then return FLOAT, ("<d"):pack(v) end
+  if t == "string" then return STRING, v end
+  error(("a ShareableList holds nil, booleans, numbers and strings, not a %s"):format(t), 3)
+end
+
+local function decode(kind, bytes)
+  if kind == BOOLEAN then return bytes == "\1" end
+  if kind == INTEGER then return (("<i8"):unpack(bytes)) end
+  if kind == FLOAT then return (("<d"):unpack(bytes)) end
+  if kind == STRING then return bytes end
+  return nil
+end
+
+local function entry_at(i) return HEAD + (i - 1) * ENTRY + 1 end
+
+local function read(self, i)
+  local memory = rawget(self, "_memory")
+  local at = entry_at(i)
+  local state, where, capacity = memory:unpack("<I8I8I8", at)
+  while true do
+    local bytes = memory:read(where + (state & 1) * capacity, state >> 4)
+    local again = memory:unpack("<I8", at)
+    if again == state then return decode(state >> 1 & 7, bytes) end
+    state = again -- somebody wrote meanwhile
+  end
+end
+
+local function write(self, i, v)
+  local memory = rawget(self, "_memory")
+  local at = entry_at(i)
+  local kind, bytes = encode(v)
+  local state, where, capacity = memory:unpack("<I8I8I8", at)
+  if #bytes > capacity then
+    error(("a value of %d bytes has no room in element %d (%d bytes)"):format(
+      #bytes, i, capacity), 3)
+  end
+  local half = 1 - (state & 1)
+  memory:write(where + half * capacity, bytes)
+  memory:write(at, ("<I8"):pack(#bytes << 4 | kind << 1 | half))
+end
+
+function List:__len() return rawget(self, "_count") end
+
+function List:__index(i)
+  if i == "name" then return rawget(self, "_memory").name end
+  local count = rawget(self, "_count")
+  local k = type(i) == "number" and math.tointeger(i)
+  if not k then return methods[i] end
+  if k >= 1 and k <= count then return read(self, k) end
+  if k == count + 1 then return nil end
+  error(("index %s is outside this list (1..%d)"):format(tostring(i), count), 2)
+end
+
+function List:__newindex(i, v)
+  local k = type(i) == "number" and math.tointeger(i)
+  if not k or k < 1 or k > #self then
+    error(("index %s is outside this list (1..%d)"):format(tostring(i), #self), 2)
+  end
+  write(self, k, v)
+end
+
+--- Where `v` is first.
+---@param v any
+---@return integer? i nil when it is not there
+function methods:index(v)
+  for i = 1, #self do
+    if self[i] == v then return i end
+  end
+end
+
+--- How often `v` is there.
+---@param v any
+---@return integer
+function methods:count(v)
+  local n = 0
+  for i = 1, #self do
+    if self[i] == v then n = n + 1 end
+  end
+  return n
+end
+
+--- Ends this process's use.
+function methods:close() rawget(self, "_memory"):close() end
+
+--- Removes the name.
+function methods:unlink() rawget(self, "_memory"):unlink() end
+
+List.__close = methods.close
+
+local function wrap(memory, count)
+  return setmetatable({ _memory = memory, _count = count }, List)
+end
+
+local function create(list, name)
+  local count = list.n or #list
+  local entries, rooms = {}, {}
+  local where = HEAD + count * ENTRY + 1
+  for i = 1, count do
+    local kind, bytes = encode(list[i])
+    local capacity = (#bytes // 8 + 1) * 8
+    entries[i] = ("<I8I8I8"):pack(#bytes << 4 | kind << 1, where, capacity)
+    rooms[i] = bytes .. ("\0"):rep(2 * capacity - #bytes)
+    where = where + 2 * capacity
+  end
+  local memory = M.SharedMemory{ name = name, create = true, size = where }
+  memory:write(HEAD + 1, table.concat(entries) .. table.concat(rooms))
+  memory:write(1, ("<c4 x x x x I8"):pack("MPL1", count))
+  return wrap(memory, count)
+end
+
+local function open(name)
+  local memory = attach(name)
+  if memory.size < HEAD or memory:read(1, 4) ~= "MPL1" then
+    memory:close()
+    error(("the SharedMemory '%s' is no ShareableList"):format(name), 3)
+  end
+  return wrap(memory, (memory:unpack("<I8", 9)))
+end
+
+--- Makes a list in shared memory, or attaches the one of that name.
+---
+--- *Raises* when a value cannot be held; `ProcessError` as SharedMemory.
+--- *Python*: `shared_memory.ShareableList`; there strings lose NULs at their end.
+---
+---     local l = mp.ShareableList{ 1, "two", 3.5, nil, true, n = 5 }
+---     l[2] = "2"
+---@param list? any[] nil attaches; a field `n` gives its length where there are nils
+---@param name? string
+---@return multiprocessing.ShareableList
+function M.ShareableList(list, name)
+  options.check(list == nil or type(list) == "table", 1, "ShareableList", "list", list)
+  options.check(type(name) == "string" or name == nil and list ~= nil, 2, "ShareableList",
+    "string", name)
+  if list == nil then return open(name) end
+  return create(list, name)
+end
+
+return M
