@@ -177,7 +177,7 @@ install: all ## into DESTDIR/PREFIX
 uninstall: ## removes what install put there
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/mplua include/mplua.h \
 	  lib/libmplua.a lib/libmplua.so lib/libmplua.so.0 lib/pkgconfig/mplua.pc \
-  share/man/man1/mplua.1) \
+	  share/man/man1/mplua.1) \
 	  $(DESTDIR)$(LUA_CMOD)/multiprocessing.so
 
 clean: ## remove all that was built

@@ -26,16 +26,16 @@ enum {
   SMALL_HEAP = 8 * MIB, /* so much stays on small pages: a small script */
   BIG_BLOCK = 4 * MIB,  /* from here on a block is advised by itself */
   MAPPED = 32 * MIB,    /* from here on it is mapped; the most glibc allows */
-  STEP = 16 * MIB       /* the break moves by this much */
+  STEP = 16 * MIB       /* a heap that is not small grows by this much */
 };
 
 void mp_memory_tune(void) {
   mallopt(M_MMAP_THRESHOLD, MAPPED);
   mallopt(M_TRIM_THRESHOLD, 128 * MIB);
-  mallopt(M_TOP_PAD, STEP); /* untouched, it costs addresses only */
 }
 
 static uintptr_t advised; /* the heap below is taken care of */
+static int large_steps;   /* were they taken (1), or are there no more (-1)? */
 
 static uintptr_t page_down(uintptr_t address) {
   return address & ~(uintptr_t)(HUGE_PAGE - 1);
@@ -51,13 +51,28 @@ static uintptr_t heap_end(void) {
   return (uintptr_t)sbrk(0); /* no system call: libc keeps it in mind */
 }
 
-/* Asks for huge pages for what is new in the heap, if this block is there. */
+/* Asks for huge pages for what is new in the heap, if this block is there.
+** Large steps leave fewer pages that were touched before they were advised;
+** what is not touched costs addresses only. */
 static void notice(uintptr_t block) {
   uintptr_t end = heap_end();
   if (block >= end || page_down(end) <= advised)
     return;
+  if (!large_steps) {
+    large_steps = 1;
+    mallopt(M_TOP_PAD, STEP);
+  }
   advise(advised, page_down(end));
   advised = page_down(end);
+}
+
+/* Where addresses are rationed, a large step may fail and a small one not. */
+static void *last_try(void *block, size_t size) {
+  if (large_steps != 1)
+    return NULL;
+  large_steps = -1;
+  mallopt(M_TOP_PAD, 0);
+  return realloc(block, size);
 }
 
 /* A big block must be advised before it is touched: realloc would copy first.
@@ -67,7 +82,7 @@ static void *grow_big(void *block, size_t old, size_t size) {
     return realloc(block, size);
   void *p = malloc(size);
   if (p == NULL)
-    return NULL;
+    return last_try(block, size);
   uintptr_t at = (uintptr_t)p;
   advise(page_down(at + HUGE_PAGE - 1), page_down(at + size));
   if (block != NULL)
@@ -86,6 +101,8 @@ static void *allocate(void *ud, void *block, size_t old, size_t size) {
   if (size >= BIG_BLOCK && (block == NULL || size > old))
     return grow_big(block, old, size);
   void *p = realloc(block, size);
+  if (p == NULL)
+    return last_try(block, size);
   if ((uintptr_t)p >= advised)
     notice((uintptr_t)p);
   return p;
