@@ -5,6 +5,12 @@
 -- Without an address it shows itself: a python3 client asks, the answers are printed.
 -- Each client is served by a process of its own. With a key (a must on "host:port"), clients prove
 -- that they know it: see json_client.py.
+--
+-- Output (pattern):
+--   sum: 6%.5
+--   words: {.*'be': 2.*}
+--   error: there is no function nonsense
+-- Methods: fork
 
 local mp = require "multiprocessing"
 
