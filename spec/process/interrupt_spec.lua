@@ -21,7 +21,7 @@ local function interrupt(method, body, count)
     for i in $(seq %d); do sleep 0.2; /bin/kill -INT -- -$leader; done 2>/dev/null
     wait $pid
     echo status=$?
-    pgrep -s $leader | wc -l
+    ps -o stat= -s $leader | grep -vc Z
   ]]):format(helper.interpreter, path, path, out, path, path, count or 1)))
   local answer = pipe:read("a")
   local text <close> = assert(io.open(out))

@@ -32,11 +32,19 @@ int mp_stdin_prepare(void) {
   return nothing < 0 ? nothing : 0;
 }
 
+static int put_on_zero(int fd) {
+  return dup2(fd, 0) < 0 ? -errno : 0;
+}
+
 int mp_stdin_close(void) {
-  int rc = mp_stdin_prepare();
   __fpurge(stdin); /* not fflush, which would seek in the shared file */
   clearerr(stdin);
-  if (rc < 0)
-    return rc;
-  return dup2(nothing, 0) < 0 ? -errno : 0;
+  if (nothing >= 0)
+    return put_on_zero(nothing);
+  int fd = open("/dev/null", O_RDONLY);
+  if (fd <= 0) /* 0 was closed, and now it is what it should be */
+    return fd < 0 ? -errno : 0;
+  int rc = put_on_zero(fd);
+  mp_fd_close(fd);
+  return rc;
 }
