@@ -12,6 +12,7 @@ package.path = "./?.lua;" .. package.path
 local M = {}
 
 require "multiprocessing"
+local arena = require "multiprocessing.core.arena"
 local system = require "multiprocessing.core.system"
 
 -- busted gives all spec files one environment of its own, which reaches all of busted. Functions of
@@ -63,9 +64,11 @@ function M.snapshot()
   return { fds = count(M.descriptors()), children = #M.children(), bytes = M.arena_bytes() }
 end
 
+--- Bytes in allocated blocks of the arena, when what dead processes left has been swept.
 function M.arena_bytes()
-  local ok, arena = pcall(require, "multiprocessing.core.arena")
-  return ok and arena.stats().used or 0
+  arena.sweep()
+  assert(arena.check())
+  return arena.stats().used
 end
 
 --- Waits until f() is true; fails after `seconds` (10).

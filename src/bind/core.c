@@ -22,6 +22,7 @@ static const luaL_Reg c_modules[] = {
     {"multiprocessing.core.system", mp_open_system},
     {"multiprocessing.core.process", mp_open_process},
     {"multiprocessing.core.start", mp_open_start},
+    {"multiprocessing.core.arena", mp_open_arena},
     {"multiprocessing.core.queue", mp_open_queue},
     {"multiprocessing.core.connection", mp_open_connection},
     {"multiprocessing.core.listener", mp_open_listener},
