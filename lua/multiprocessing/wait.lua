@@ -11,18 +11,21 @@ local system = require "multiprocessing.core.system"
 
 local M = {}
 
-local function has_method(v, name)
-  local ok, method = pcall(function() return v[name] end)
-  return ok and type(method) == "function"
+local function get(v, name) return v[name] end
+
+-- a field of anything that may have fields
+local function field(v, name)
+  local ok, value = pcall(get, v, name)
+  return ok and value or nil
 end
 
 -- what the C half can wait for, in place of `v`
 local function handle_of(v, i)
   if math.type(v) == "integer" or core.waitable(v) then return v end
   if type(v) == "table" or type(v) == "userdata" then
-    if v._wait_handle then return v:_wait_handle() end
-    if type(v.sentinel) == "number" then return v.sentinel end
-    if has_method(v, "fileno") then return v:fileno() end
+    if field(v, "_wait_handle") then return v:_wait_handle() end
+    if math.type(field(v, "sentinel")) == "integer" then return v.sentinel end
+    if type(field(v, "fileno")) == "function" then return v:fileno() end
   end
   error(("bad argument #1 to 'wait' (cannot wait for item %d, a %s)"):format(i, type(v)), 3)
 end

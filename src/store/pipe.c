@@ -106,8 +106,10 @@ static int push(struct mp_arena *a, struct mp_channel *c,
                 const struct mp_parcel *p, mp_off block) {
   if (c->no_receiver)
     return MP_EEOF;
-  if (c->bytes > 0 && c->bytes + p->size > MP_PIPE_ROOM)
+  if (c->bytes > 0 && c->bytes + p->size > MP_PIPE_ROOM) {
+    *(volatile uint32_t *)&c->full = 1;
     return MP_EFULL;
+  }
   int rc = mp_ring_push(a, &c->guard, &c->ring, p, block);
   if (rc == 0)
     mp_set64(a, &c->guard, &c->bytes, c->bytes + p->size);
@@ -168,10 +170,13 @@ static int try_recv(struct mp_arena *a, struct mp_channel *c, void *small,
   if (rc < 0)
     return rc;
   rc = pop(a, c, small, item, &garbage);
+  uint32_t full = rc == 0 ? c->full : 0;
+  if (full)
+    *(volatile uint32_t *)&c->full = 0;
   mp_guard_leave(a, &c->guard);
   if (garbage != 0)
     mp_free(a, garbage);
-  if (rc == 0)
+  if (full)
     mp_gate_notify(&c->room, INT_MAX);
   return rc;
 }

@@ -35,14 +35,19 @@
 
 #define MP_PIPE_ROOM (UINT64_C(64) << 20)
 
+/* What both sides write at every message lies together; what a receiver spins
+** on, and what is only read, are kept off those cache lines. */
 struct mp_channel {
   struct mp_object head;
-  struct mp_guard guard;
   struct mp_ring ring;
-  uint64_t bytes;       /* under way */
-  uint32_t no_sender;   /* the sending end is closed everywhere */
-  uint32_t no_receiver;
+  uint64_t bytes; /* under way */
+  struct mp_guard guard;
+  uint32_t full;  /* a sender found no room: the next receiver tells */
+  uint32_t pad0[15];
   struct mp_gate items;
+  uint32_t pad1[14];
+  uint32_t no_sender; /* the sending end is closed everywhere */
+  uint32_t no_receiver;
   struct mp_gate room;
   struct mp_watch watch;
 };

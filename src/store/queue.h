@@ -39,19 +39,23 @@ struct mp_taker {
   uint64_t undone;
 };
 
+/* What all write at every message lies together; what getters spin on, and
+** what is only read, are kept off those cache lines. */
 struct mp_queue {
   struct mp_object head;
-  struct mp_guard guard;
   struct mp_ring ring;
-  uint64_t maxsize;    /* messages; 0: no limit */
-  uint32_t flags;
-  uint32_t ntakers;    /* room in the table */
-  mp_off takers;       /* joinable: table of struct mp_taker */
-  uint64_t undone;     /* joinable: put and neither done nor dropped */
+  uint64_t undone; /* joinable: put and neither done nor dropped */
+  struct mp_guard guard;
+  uint32_t pad0[16];
   struct mp_gate items; /* something to get */
-  struct mp_gate room;  /* room to put */
-  struct mp_gate done;  /* undone fell to 0 */
+  uint32_t pad1[14];
+  uint64_t maxsize; /* messages; 0: no limit */
+  uint32_t flags;
+  uint32_t ntakers; /* room in the table */
+  mp_off takers;    /* joinable: table of struct mp_taker */
   struct mp_watch watch;
+  struct mp_gate room; /* room to put */
+  struct mp_gate done; /* undone fell to 0 */
 };
 
 /* Several short messages, or a few long ones, taken at once. */

@@ -143,35 +143,45 @@ static struct mp_taker *to_settle(struct mp_arena *a, struct mp_queue *q,
   return NULL;
 }
 
-static int owes(struct mp_arena *a, struct mp_queue *q, mp_proc self) {
-  if (mp_guard_enter(a, &q->guard) < 0)
-    return 0;
-  const struct mp_taker *own = mp_queue_taker(a, q, self);
-  int yes = own != NULL && own->undone > 0;
+/* One message less on that account.  The number that was undone before it, or
+** a negative code: MP_EEMPTY, nothing was. */
+static int64_t settle(struct mp_arena *a, struct mp_queue *q, mp_proc self,
+                      mp_proc dead) {
+  int rc = mp_guard_enter(a, &q->guard);
+  if (rc < 0)
+    return rc;
+  uint64_t left = q->undone;
+  struct mp_taker *t = left > 0 ? to_settle(a, q, self, dead) : NULL;
+  if (t != NULL)
+    mp_set64(a, &q->guard, &t->undone, t->undone - 1);
+  if (left > 0)
+    mp_set64(a, &q->guard, &q->undone, left - 1);
   mp_guard_leave(a, &q->guard);
-  return yes;
+  return left > 0 ? (int64_t)left : MP_EEMPTY;
+}
+
+/* A hint: only this process changes its own account by taking. */
+static int owes(struct mp_arena *a, struct mp_queue *q, mp_proc self) {
+  int rc = mp_guard_enter(a, &q->guard);
+  if (rc < 0)
+    return rc;
+  const struct mp_taker *own = mp_queue_taker(a, q, self);
+  rc = own != NULL && own->undone > 0;
+  mp_guard_leave(a, &q->guard);
+  return rc;
 }
 
 int mp_queue_task_done(struct mp_arena *a, struct mp_queue *q) {
   mp_proc self;
   int rc = mp_self_proc(a, &self);
+  if (rc == 0)
+    rc = owes(a, q, self);
   if (rc < 0)
     return rc;
-  mp_proc dead = owes(a, q, self) ? 0 : dead_debtor(a, q);
-  rc = mp_guard_enter(a, &q->guard);
-  if (rc < 0)
-    return rc;
-  uint64_t left = q->undone;
-  if (left > 0) {
-    struct mp_taker *t = to_settle(a, q, self, dead);
-    if (t != NULL)
-      mp_set64(a, &q->guard, &t->undone, t->undone - 1);
-    mp_set64(a, &q->guard, &q->undone, left - 1);
-  }
-  mp_guard_leave(a, &q->guard);
-  if (left == 1)
+  int64_t before = settle(a, q, self, rc ? 0 : dead_debtor(a, q));
+  if (before == 1)
     mp_gate_notify(&q->done, INT_MAX);
-  return left > 0 ? 0 : MP_EEMPTY;
+  return before < 0 ? (int)before : 0;
 }
 
 /* --- join ----------------------------------------------------------------- */
