@@ -26,6 +26,7 @@
 local mp = require "multiprocessing"
 
 local DEFAULT_PATHS <const> = { "/usr/share/doc", "/usr/share/common-licenses" }
+local SMALLEST_BATCH <const> = 512 * 1024 -- bytes
 
 -- the work: one batch of files ----------------------------------------------------------------
 
@@ -88,20 +89,19 @@ local function find_files(paths)
   return files, problems
 end
 
---- Batches of about the same number of bytes, several for each process: enough of them that none
--- works alone at the end, few enough that there is little to merge.
+--- Batches of files, large ones first: each takes its share of what is left, so the last ones are
+-- small and all processes end at about the same time, and there are few of them to merge.
 local function make_batches(files, processes)
-  local bytes = 0
-  for _, file in ipairs(files) do bytes = bytes + file.size end
-  local room = math.max(bytes // (processes * 4), 64 * 1024)
-  local batches, filled = {}, room
+  local left = 0
+  for _, file in ipairs(files) do left = left + file.size end
+  local batches, room = {}, 0
   for _, file in ipairs(files) do
-    if filled >= room then
+    if room <= 0 then
       table.insert(batches, {})
-      filled = 0
+      room = math.max(left // (processes * 2), SMALLEST_BATCH)
     end
     table.insert(batches[#batches], file.path)
-    filled = filled + file.size
+    room, left = room - file.size, left - file.size
   end
   return batches
 end
