@@ -59,7 +59,8 @@ static void push_message(lua_State *L, struct mp_encoded *e) {
 static int codec_dumps(lua_State *L) {
   struct mp_codec_opts opts = {MP_CODEC_CODE, 0, NULL};
   luaL_checkany(L, 1);
-  opts.limit = limit_option(L, 2);
+  if (lua_gettop(L) > 1)
+    opts.limit = limit_option(L, 2);
   struct mp_encoded *e = mp_encode(L, 1, 1, &opts);
   push_message(L, e);
   lua_insert(L, -2);
@@ -72,9 +73,11 @@ static int codec_loads(lua_State *L) {
   struct mp_codec_opts opts = {MP_CODEC_CODE, 0, NULL};
   size_t size;
   luaL_checktype(L, 1, LUA_TSTRING);
-  push_option(L, 2, "functions");
-  if (!lua_isnil(L, -1) && !lua_toboolean(L, -1))
-    opts.flags = 0;
+  if (lua_gettop(L) > 1) {
+    push_option(L, 2, "functions");
+    if (!lua_isnil(L, -1) && !lua_toboolean(L, -1))
+      opts.flags = 0;
+  }
   const char *data = lua_tolstring(L, 1, &size);
   int n = mp_decode(L, data, size, &opts);
   if (n < 0)

@@ -43,7 +43,7 @@ void mp_enc_note(lua_State *L, struct mp_buf *b, const void *p, size_t n) {
 
 /* --- numbers and strings -------------------------------------------------- */
 
-static void put_integer(lua_State *L, struct mp_encoded *e, lua_Integer i) {
+static inline void put_integer(lua_State *L, struct mp_encoded *e, lua_Integer i) {
   unsigned char *p = mp_enc_room(L, e, 9);
   if (i >= 0 && i < 64) {
     *p++ = (unsigned char)(MP_TAG_SMALLINT + i);
@@ -74,11 +74,11 @@ static void put_float(lua_State *L, struct mp_encoded *e, lua_Number x) {
   e->out.len += 9;
 }
 
-static void put_number(lua_State *L, struct mp_encoded *e, int index) {
+static inline void put_number(lua_State *L, struct mp_encoded *e, int index) {
   if (lua_isinteger(L, index))
-    put_integer(L, e, lua_tointeger(L, index));
+    put_integer(L, e, lua_tointegerx(L, index, NULL));
   else
-    put_float(L, e, lua_tonumber(L, index));
+    put_float(L, e, lua_tonumberx(L, index, NULL));
 }
 
 /*
@@ -290,15 +290,8 @@ static void finish_table(lua_State *L, struct mp_encoded *e) {
 ** below the length are filled with nil: the decoded table then has its
 ** entries, and its length, where the original has them.
 */
-static int in_list(lua_State *L, struct mp_encoded *e, struct mp_frame *f) {
-  if (!f->in_list)
-    return 0;
-  lua_Integer next = (lua_Integer)f->list + 1;
-  lua_Integer key = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
-  if (key == next && f->list < UINT32_MAX) {
-    f->list++;
-    return 1;
-  }
+static int over_hole(lua_State *L, struct mp_encoded *e, struct mp_frame *f,
+                     lua_Integer key, lua_Integer next) {
   f->in_list = 0;
   if (key <= next || key - next > next + 8 ||
       (lua_Unsigned)key > lua_rawlen(L, -3) || key >= UINT32_MAX)
@@ -310,19 +303,38 @@ static int in_list(lua_State *L, struct mp_encoded *e, struct mp_frame *f) {
   return 1;
 }
 
+static inline int in_list(lua_State *L, struct mp_encoded *e,
+                          struct mp_frame *f) {
+  if (!f->in_list)
+    return 0;
+  lua_Integer next = (lua_Integer)f->list + 1;
+  lua_Integer key =
+      lua_isinteger(L, -2) ? lua_tointegerx(L, -2, NULL) : 0;
+  if (key != next)
+    return over_hole(L, e, f, key, next);
+  f->list++;
+  return 1;
+}
+
+/* What most entries are; 0: something else. */
+static inline int put_plain(lua_State *L, struct mp_encoded *e, int index) {
+  switch (lua_type(L, index)) {
+  case LUA_TSTRING:
+    put_string(L, e, index);
+    return 1;
+  case LUA_TNUMBER:
+    put_number(L, e, index);
+    return 1;
+  default:
+    return 0;
+  }
+}
+
 /* Writes the key below the top.  0: it needs a frame of its own. */
 static int put_key(lua_State *L, struct mp_encoded *e, struct mp_frame *f) {
   f->pairs++;
-  switch (lua_type(L, -2)) {
-  case LUA_TSTRING:
-    put_string(L, e, -2);
+  if (put_plain(L, e, -2))
     return 1;
-  case LUA_TNUMBER:
-    put_number(L, e, -2);
-    return 1;
-  default:
-    break;
-  }
   f->value_due = 1;
   lua_pushvalue(L, -2);
   if (!mp_put_value(L, e))
@@ -342,9 +354,7 @@ static void step_table(lua_State *L, struct mp_encoded *e) {
     if (!due && !in_list(L, e, f) && !put_key(L, e, f))
       return;
     due = 0;
-    if (!mp_put_value(L, e))
-      return;
-    if (e->turn_rich)
+    if (!put_plain(L, e, -1) && (!mp_put_value(L, e) || e->turn_rich))
       return;
     lua_pop(L, 1);
   }
@@ -424,7 +434,9 @@ struct mp_encoded *mp_encode(lua_State *L, int first, int n,
   e->limit = opts->limit;
   e->root = opts->root;
   e->rich = e->turn_rich = 0;
-  e->names = opts->flags & MP_CODEC_CODE ? mp_names_fresh(L) : NULL;
+  e->names = NULL;
+  if (opts->flags & MP_CODEC_CODE)
+    e->names = e->index = mp_names_fresh(L, e->index);
   begin(L, e);
   if (!walk(L, e)) {
     e->rich = 1;

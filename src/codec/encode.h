@@ -101,7 +101,9 @@ struct mp_encoded {
   uint8_t looked; /* through the globals, for this message */
   uint8_t sent; /* the set of names of globals is not empty */
   uint8_t additions; /* 2: the libraries' tables were not looked up yet */
+  uint8_t busy;
   struct mp_names *names; /* NULL when no code may pass */
+  struct mp_names *index; /* the same, from one message to the next */
   uint64_t limit;
   const char *root;
   int first, n, current; /* stack indices and count of the values */

@@ -2,9 +2,9 @@
 ** encode_state.c: the encoder's memory: frames, slots, reuse
 ** MIT licence, see LICENSE
 **
-** One encoder lies ready in the registry.  Who encodes takes it out, so that
-** a __reduce function which encodes itself gets another one; an error
-** leaves it to the collector.
+** One encoder lies ready in the registry.  While it is busy, as in a __reduce
+** function that encodes itself, or for good after an error, a new one takes
+** its place; the old one is left to the collector.
 */
 
 #include "codec/encode.h"
@@ -17,7 +17,7 @@
 #include "codec/fail.h"
 
 enum {
-  KEEP = 256 * 1024, /* bytes that a resting buffer may have */
+  KEEP = 1024 * 1024, /* bytes that a resting buffer may have */
   SPILL_AT = 8192,   /* slots on the Lua stack before some are spilled */
   SPILL = 4096,      /* slots that move at a time */
   ROOM_ABOVE = 16    /* what a step may push above its slots */
@@ -61,8 +61,7 @@ void mp_enc_reset(struct mp_encoded *e) {
   e->cells = 0;
 }
 
-static int encoder_gc(lua_State *L) {
-  struct mp_encoded *e = lua_touserdata(L, 1);
+static void release(struct mp_encoded *e) {
   mp_buf_fini(&e->out);
   mp_buf_fini(&e->spans);
   mp_buf_fini(&e->big);
@@ -75,6 +74,10 @@ static int encoder_gc(lua_State *L) {
   free(e->frames);
   e->frames = NULL;
   e->room = 0;
+}
+
+static int encoder_gc(lua_State *L) {
+  release(lua_touserdata(L, 1));
   return 0;
 }
 
@@ -98,21 +101,22 @@ static struct mp_encoded *create(lua_State *L) {
 }
 
 struct mp_encoded *mp_enc_new(lua_State *L) {
-  struct mp_encoded *e;
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &ready_key) == LUA_TUSERDATA) {
+  struct mp_encoded *e = NULL;
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &ready_key) == LUA_TUSERDATA)
     e = lua_touserdata(L, -1);
-    lua_pushnil(L);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &ready_key);
-  }
-  else {
+  if (e == NULL || e->busy) {
     lua_pop(L, 1);
     e = create(L);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &ready_key);
   }
+  e->busy = 1;
   e->self = lua_gettop(L);
   return e;
 }
 
-/* What was kept alive goes; an encoder that kept much, goes itself. */
+/* What was kept alive goes; an encoder that kept much stays busy, and goes
+** itself when the next one takes its place. */
 static int can_rest(lua_State *L, struct mp_encoded *e) {
   enum { FEW = 64 };
   if (e->anchors > FEW || e->spill_used)
@@ -143,11 +147,13 @@ static void forget_notes(lua_State *L, struct mp_encoded *e) {
 
 void mp_encoded_done(lua_State *L, struct mp_encoded *e) {
   forget_notes(L, e);
-  mp_enc_reset(e);
-  if (can_rest(L, e))
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &ready_key);
+  if (can_rest(L, e)) {
+    mp_enc_reset(e);
+    e->busy = 0;
+  }
   else
-    lua_pop(L, 1);
+    release(e);
+  lua_pop(L, 1);
 }
 
 /* --- frames --------------------------------------------------------------- */

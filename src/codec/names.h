@@ -27,8 +27,9 @@ enum mp_name_kind {
   MP_NAME_GLOBAL  /* a table in a global */
 };
 
-/* The state's index, up to date as far as package.loaded tells. */
-struct mp_names *mp_names_fresh(lua_State *L);
+/* The state's index, up to date as far as package.loaded tells.  `known` is
+** what an earlier call returned, or NULL. */
+struct mp_names *mp_names_fresh(lua_State *L, struct mp_names *known);
 
 /* Makes the index again if the modules' tables have other entries than when it
 ** was made; for what should have a name, and has none. */

@@ -38,9 +38,11 @@ uint64_t *mp_ptrmap_get(const struct mp_ptrmap *m, const void *key);
 uint64_t *mp_ptrmap_put(struct mp_ptrmap *m, const void *key, uint64_t value,
                         int *found);
 
+/* Neighbours stay neighbours: objects that were made one after the other are
+** met one after the other, too, and so share cache lines here. */
 static inline size_t mp_ptr_hash(const void *key) {
-  uint64_t h = (uint64_t)(uintptr_t)key * UINT64_C(0x9E3779B97F4A7C15);
-  return (size_t)(h >> 32);
+  uint64_t p = (uint64_t)(uintptr_t)key >> 4;
+  return (size_t)(p ^ (p >> 12) * UINT64_C(0x9E3779B1));
 }
 
 #endif

@@ -1,0 +1,102 @@
+--- codec.lua: the codec against python3's pickle, lua-cjson and its own floor
+-- MIT licence, see LICENSE
+--
+-- usage: mplua scripts/bench/codec.lua [ROUNDS]
+--
+-- One run, the same data, medians of ROUNDS (5). A ratio above 1 means that
+-- mplua is faster. The floor is the same walk through Lua's C API that only reads the value, or
+-- only builds it, as far as the codec's own test library offers it.
+
+local mp = require "multiprocessing"
+local codec = require "multiprocessing.core.codec"
+local has_cjson, cjson = pcall(require, "cjson")
+
+local rounds <const> = tonumber(arg and arg[1]) or 5
+
+local function list(n, f)
+  local t = {}
+  for i = 1, n do t[i] = f(i) end
+  return t
+end
+
+local function tree(n)
+  local nodes = list(n, function(i) return { id = i, name = "node", children = {} } end)
+  for i = 2, n do
+    local children = nodes[(i - 2) // 10 + 1].children
+    children[#children + 1] = nodes[i]
+  end
+  return nodes[1]
+end
+
+local rows <const> = {
+  { "small record", function()
+    return { id = 12345, name = "Alice", score = 98.5, active = true, tags = { "a", "bb", "ccc" } }
+  end, 20000 },
+  { "tree of 100,000 tables", function() return tree(50000) end, 1 },
+  { "1M integers", function() return list(1000000, function(i) return i end) end, 1 },
+  { "1M floats", function() return list(1000000, function(i) return i + 0.5 end) end, 1 },
+  { "100,000 strings", function()
+    return list(100000, function(i) return ("string number %d"):format(i) end)
+  end, 1 },
+  { "10,000 records", function()
+    return list(10000, function(i)
+      return { id = i, name = "name " .. i, score = i / 3, active = i % 2 == 0 }
+    end)
+  end, 1 },
+  { "16 MiB string", function() return ("x"):rep(16 << 20) end, 1 },
+}
+
+-- Processor seconds a call, the median. The garbage of a round is collected outside of it; within one the
+-- collector rests, as reference counting does not look at what lives on.
+local function measure(f, x, count)
+  local times = {}
+  for i = 1, rounds do
+    collectgarbage()
+    collectgarbage "stop"
+    local start = os.clock()
+    for _ = 1, count do f(x) end
+    times[i] = (os.clock() - start) / count
+    collectgarbage "restart"
+  end
+  table.sort(times)
+  return times[(rounds + 1) // 2]
+end
+
+local function python()
+  local results = {}
+  local path = arg[0]:gsub("%.lua$", ".py")
+  local pipe <close> = assert(io.popen(("python3 %s %d"):format(path, rounds)))
+  for line in pipe:lines() do
+    local name, encode, decode, bytes = line:match("^(.-)\t(.-)\t(.-)\t(.-)$")
+    results[name] = { tonumber(encode), tonumber(decode), tonumber(bytes) }
+  end
+  return results
+end
+
+local function ratio(other, ours)
+  return other and ("%6.2f"):format(other / ours) or "     -"
+end
+
+local function cjson_times(value, count)
+  if not has_cjson then return {} end
+  local ok, text = pcall(cjson.encode, value)
+  if not ok then return {} end
+  return { measure(cjson.encode, value, count), measure(cjson.decode, text, count) }
+end
+
+local peer = python()
+print(("%-24s %10s %7s %7s %7s   %10s %7s %7s %7s %9s"):format("", "encode us", "pickle", "cjson",
+  "floor", "decode us", "pickle", "cjson", "floor", "bytes"))
+for _, row in ipairs(rows) do
+  local name, make, count = row[1], row[2], row[3]
+  local value = make()
+  local text = mp.dumps(value)
+  local encode, decode = measure(codec.dumps, value, count), measure(codec.loads, text, count)
+  local read = codec.floor_read and measure(codec.floor_read, value, count)
+  local build = codec.floor_build and measure(codec.floor_build, value, count)
+  local p, j = peer[name] or {}, cjson_times(value, count)
+  print(("%-24s %10.2f %7s %7s %7s   %10.2f %7s %7s %7s %9d"):format(name, encode * 1e6,
+    ratio(p[1], encode), ratio(j[1], encode), read and ("%.2f"):format(encode / read) or "-",
+    decode * 1e6, ratio(p[2], decode), ratio(j[2], decode),
+    build and ("%.2f"):format(decode / build) or "-", #text))
+end
