@@ -46,8 +46,8 @@ local rows <const> = {
   { "16 MiB string", function() return ("x"):rep(16 << 20) end, 1 },
 }
 
--- Processor seconds a call, the median. The garbage of a round is collected outside of it; within one the
--- collector rests, as reference counting does not look at what lives on.
+-- Processor seconds a call, the median. The garbage of a round is collected outside of it; within
+-- one the collector rests, as reference counting does not look at what lives on.
 local function measure(f, x, count)
   local times = {}
   for i = 1, rounds do
@@ -85,8 +85,8 @@ local function cjson_times(value, count)
 end
 
 local peer = python()
-print(("%-24s %10s %7s %7s %7s   %10s %7s %7s %7s %9s"):format("", "encode us", "pickle", "cjson",
-  "floor", "decode us", "pickle", "cjson", "floor", "bytes"))
+print(("%-24s %10s %7s %7s %7s   %10s %7s %7s %7s %9s"):format("", "encode us", "pickle",
+  "cjson", "floor", "decode us", "pickle", "cjson", "floor", "bytes"))
 for _, row in ipairs(rows) do
   local name, make, count = row[1], row[2], row[3]
   local value = make()

@@ -98,7 +98,7 @@ struct mp_encoded {
   uint8_t tail_size; /* 0 or MP_TAIL */
   unsigned char tail[MP_TAIL];
   uint8_t rich, turn_rich, spill_used;
-  uint8_t looked; /* through the globals, for this message */
+  uint8_t looked, looked_again; /* through globals, modules: once a message */
   uint8_t sent; /* the set of names of globals is not empty */
   uint8_t additions; /* 2: the libraries' tables were not looked up yet */
   uint8_t busy;
@@ -123,7 +123,8 @@ enum {
   MP_UV_SPILL,
   MP_UV_SENT,      /* names of globals that were sent -> true */
   MP_UV_ADDITIONS, /* libraries' tables by number; fields that were checked */
-  MP_UV_COUNT = 4
+  MP_UV_ENV,       /* what stands for the globals in functions, or no table */
+  MP_UV_COUNT = 5
 };
 
 /*

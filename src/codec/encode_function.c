@@ -83,20 +83,51 @@ static int put_proto(lua_State *L, struct mp_encoded *e, struct mp_proto *out) {
 
 /* --- what the code names -------------------------------------------------- */
 
-/* Is the value on top the globals table, or one that falls back on it? */
-static int is_env(lua_State *L, const struct mp_encoded *e) {
-  const void *globals = mp_names_globals(e->names);
+/* stack: metatable's __index.  Is it the globals table? */
+static int is_globals(lua_State *L, const struct mp_encoded *e) {
+  return lua_topointer(L, -1) == mp_names_globals(e->names);
+}
+
+/* stack: table, its __index, a function.  Does it find the globals as _G? */
+static int finds_globals(lua_State *L, const struct mp_encoded *e) {
+  lua_pushvalue(L, -2);
+  lua_pushnil(L);
+  if (lua_next(L, -2)) {
+    lua_pop(L, 3);
+    return 0;
+  }
+  lua_pushvalue(L, -2);
+  lua_insert(L, -2);
+  lua_pushliteral(L, "_G");
+  int found = lua_pcall(L, 2, 1, 0) == LUA_OK && is_globals(L, e);
+  lua_pop(L, 1);
+  return found;
+}
+
+/*
+** What an upvalue is to the globals: nothing, the table itself, a table that
+** falls back on it, or an empty one that stands for it: test frameworks give each file such an environment, with an __index function
+** over all that they know, which nobody wants to send.
+*/
+enum env_kind { ENV_NONE, ENV_GLOBALS, ENV_FALLS_BACK, ENV_STAND_IN };
+
+static enum env_kind env_kind(lua_State *L, const struct mp_encoded *e) {
+  enum env_kind kind = ENV_NONE;
   if (!lua_istable(L, -1))
-    return 0;
-  if (lua_topointer(L, -1) == globals)
-    return 1;
+    return ENV_NONE;
+  if (is_globals(L, e))
+    return ENV_GLOBALS;
   if (!lua_getmetatable(L, -1))
-    return 0;
+    return ENV_NONE;
   mp_names_word(L, MP_W_INDEX);
   lua_rawget(L, -2);
-  int found = lua_topointer(L, -1) == globals;
-  lua_pop(L, 2);
-  return found;
+  lua_remove(L, -2);
+  if (is_globals(L, e))
+    kind = ENV_FALLS_BACK;
+  else if (lua_isfunction(L, -1) && finds_globals(L, e))
+    kind = ENV_STAND_IN;
+  lua_pop(L, 1);
+  return kind;
 }
 
 /* stack: function.  Which of its upvalues are, as a set of the first 64. */
@@ -104,12 +135,31 @@ static uint64_t find_envs(lua_State *L, struct mp_encoded *e,
                           unsigned char *is_env_at) {
   uint64_t set = 0;
   for (int i = 1; i <= UINT8_MAX && lua_getupvalue(L, -1, i) != NULL; i++) {
-    is_env_at[i - 1] = (unsigned char)is_env(L, e);
-    lua_pop(L, 1);
-    if (is_env_at[i - 1])
+    enum env_kind kind = env_kind(L, e);
+    is_env_at[i - 1] = kind != ENV_NONE;
+    if (kind != ENV_NONE)
       set |= UINT64_C(1) << (i - 1) % CHECKED_ENVS;
+    if (kind == ENV_STAND_IN)
+      lua_setiuservalue(L, e->self, MP_UV_ENV); /* globals are found in it */
+    else
+      lua_pop(L, 1);
   }
   return set;
+}
+
+/* Pushes the global whose name is on top, as functions see it. */
+static void push_global(lua_State *L, struct mp_encoded *e) {
+  if (lua_getiuservalue(L, e->self, MP_UV_ENV) == LUA_TTABLE) {
+    lua_pushvalue(L, -2);
+    lua_gettable(L, -2);
+  }
+  else {
+    lua_pop(L, 1);
+    lua_pushglobaltable(L);
+    lua_pushvalue(L, -2);
+    lua_rawget(L, -2);
+  }
+  lua_remove(L, -2);
 }
 
 /* The libraries' tables, once a message: they are asked about each field that
@@ -145,17 +195,14 @@ static int is_addition(lua_State *L, const struct mp_library *lib) {
 
 /* Notes that this message sends the global: 1; 0: it did, or need not.
 ** stack: set of names sent, name -> set of names sent */
-static int must_send_global(lua_State *L) {
+static int must_send_global(lua_State *L, struct mp_encoded *e) {
   lua_pushvalue(L, -1);
   int sent = lua_rawget(L, -3) != LUA_TNIL;
   lua_pop(L, 1);
-  lua_pushglobaltable(L);
-  lua_pushvalue(L, -2);
-  lua_rawget(L, -2);
-  int needed = !sent && !lua_isnil(L, -1) &&
-               !mp_names_standard(L, lua_tostring(L, -3)) &&
-               !lua_rawequal(L, -1, -2);
-  lua_pop(L, 2);
+  push_global(L, e);
+  int needed = !sent && !lua_isnil(L, -1) && !is_globals(L, e) &&
+               !mp_names_standard(L, lua_tostring(L, -2));
+  lua_pop(L, 1);
   if (needed) {
     lua_pushboolean(L, 1);
     lua_rawset(L, -3);
@@ -171,7 +218,7 @@ static void need_global(lua_State *L, struct mp_encoded *e, size_t at,
   lua_getiuservalue(L, e->self, MP_UV_SENT);
   lua_pushlstring(L, (const char *)e->out.data + need.at, need.size);
   e->sent = 1;
-  if (must_send_global(L))
+  if (must_send_global(L, e))
     mp_enc_note(L, &e->needs, &need, sizeof need);
   lua_pop(L, 1);
 }
@@ -280,7 +327,9 @@ static int put_upvalue(lua_State *L, struct mp_encoded *e, int i) {
   e->cells++;
   mp_enc_tag(L, e, MP_UPVALUE_NEW);
   lua_getupvalue(L, -1, i);
-  if (!mp_put_value(L, e))
+  if (env_kind(L, e) == ENV_STAND_IN)
+    mp_enc_tag(L, e, MP_TAG_GLOBALS);
+  else if (!mp_put_value(L, e))
     return 0;
   lua_pop(L, 1);
   return 1;
@@ -315,13 +364,13 @@ static void push_need(lua_State *L, struct mp_encoded *e,
   if (field) {
     lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     lua_getfield(L, -1, mp_libraries[need->library].name);
-    lua_remove(L, -2);
+    lua_pushvalue(L, -3);
+    lua_rawget(L, -2);
+    lua_replace(L, -3);
+    lua_pop(L, 1);
   }
   else
-    lua_pushglobaltable(L);
-  lua_pushvalue(L, -2);
-  lua_rawget(L, -2);
-  lua_remove(L, -2);
+    push_global(L, e);
 }
 
 /* stack: function [, name: its value was written] */

@@ -63,6 +63,18 @@ static int is_class(lua_State *L) {
   return 0;
 }
 
+/* A class that has no name: perhaps a module got it after it was looked
+** through. */
+static int put_late_class(lua_State *L, struct mp_encoded *e) {
+  if (e->looked_again || !mp_names_changed(L, e->names))
+    return -1;
+  if (!mp_enc_turn_rich(e))
+    return 1;
+  e->looked_again = 1;
+  mp_names_look_again(L, e->names);
+  return mp_put_named(L, e);
+}
+
 /* The table on top, if it is a class in a global.  `serves`: it is the
 ** metatable of something.  Else tables are looked at where functions are sent,
 ** for a class may be an upvalue and no metatable yet. */
@@ -71,7 +83,7 @@ static int put_class(lua_State *L, struct mp_encoded *e, int serves) {
   if (!serves && !e->rich)
     return -1;
   if (mp_names_global(L, e->names, &count, &e->looked) != MP_NAME_GLOBAL)
-    return -1;
+    return serves ? put_late_class(L, e) : -1;
   lua_pushvalue(L, -count - 1);
   int class = serves || is_class(L);
   lua_pop(L, 1);
@@ -120,8 +132,10 @@ static int put_by_name_only(lua_State *L, struct mp_encoded *e) {
   if (e->names == NULL)
     return -1;
   int rc = mp_put_named(L, e);
-  if (rc >= 0)
+  if (rc >= 0 || !mp_names_changed(L, e->names))
     return rc;
+  if (!mp_enc_turn_rich(e))
+    return 1;
   mp_names_look_again(L, e->names);
   return mp_put_named(L, e);
 }

@@ -54,11 +54,11 @@ static void index_text(lua_State *L, const char *before) {
   lua_remove(L, -2);
 }
 
-/* stack: function -> "function <app.lua:12>" */
+/* stack: function -> " of function <app.lua:12>" */
 static void function_text(lua_State *L) {
   lua_Debug ar;
   lua_getinfo(L, ">S", &ar);
-  lua_pushfstring(L, "function <%s:%d>", ar.short_src, ar.linedefined);
+  lua_pushfstring(L, " of function <%s:%d>", ar.short_src, ar.linedefined);
 }
 
 static void table_text(lua_State *L, struct mp_encoded *e,
@@ -74,24 +74,23 @@ static void table_text(lua_State *L, struct mp_encoded *e,
   index_text(L, before);
 }
 
-/* " at upvalue 'db' of function <app.lua:12>": what the frame is writing */
+/* pushes "upvalue 'db'" and " of function <app.lua:12>" */
 static void function_frame_text(lua_State *L, struct mp_encoded *e,
                                 const struct mp_frame *f) {
   mp_enc_slot(L, e, f->slot);
-  int function = lua_gettop(L);
   if (f->kind == MP_FRAME_FUNCTION) {
-    const char *name = lua_getupvalue(L, function, (int)f->list);
-    lua_pushfstring(L, "upvalue '%s' of ", name == NULL ? "?" : name);
+    const char *name = lua_getupvalue(L, -1, (int)f->list);
+    lua_pushfstring(L, "upvalue '%s'", name == NULL ? "?" : name);
+    if (name != NULL)
+      lua_remove(L, -2);
   }
   else {
     mp_enc_slot(L, e, f->slot + 1);
-    lua_pushfstring(L, "global '%s' of ", lua_tostring(L, -1));
+    lua_pushfstring(L, "global '%s'", lua_tostring(L, -1));
+    lua_remove(L, -2);
   }
-  lua_pushvalue(L, function);
+  lua_insert(L, -2);
   function_text(L);
-  lua_concat(L, 2);
-  lua_replace(L, function);
-  lua_settop(L, function);
 }
 
 static void frame_text(lua_State *L, struct mp_encoded *e,
@@ -103,37 +102,44 @@ static void frame_text(lua_State *L, struct mp_encoded *e,
   case MP_FRAME_TAIL:
     lua_pushliteral(L, "[its metatable]");
     break;
-  case MP_FRAME_REDUCE:
+  default:
     lua_pushfstring(L, "[result #%d of its __reduce]", (int)f->list);
     break;
-  default:
-    function_frame_text(L, e, f);
-    break;
   }
 }
 
-/* stack: text, piece -> text; a function's piece begins a text of its own */
-static void append(lua_State *L, const struct mp_frame *f) {
-  int anew = f->kind == MP_FRAME_FUNCTION || f->kind == MP_FRAME_GLOBALS;
-  if (!anew) {
+/*
+** stack: outer, text, tail -> the same, with the frame's piece added to text.
+** A function begins anew: `outer` is then where the function is.
+*/
+static void add_frame(lua_State *L, struct mp_encoded *e,
+                      const struct mp_frame *f) {
+  if (f->kind == MP_FRAME_FUNCTION || f->kind == MP_FRAME_GLOBALS) {
     lua_concat(L, 2);
+    lua_remove(L, -2);
+    function_frame_text(L, e, f);
     return;
   }
-  lua_remove(L, -2);
+  lua_insert(L, -2);
+  frame_text(L, e, f, lua_tostring(L, -1));
+  lua_concat(L, 2);
+  lua_insert(L, -2);
 }
 
-/* Pushes the frames' text, and above it that before the last function. */
+/* stack: text -> outer, text, tail */
 static void frames_text(lua_State *L, struct mp_encoded *e) {
+  lua_pushliteral(L, "");
+  lua_insert(L, -2);
+  lua_pushliteral(L, "");
   for (size_t i = 0; i < e->depth; i++) {
-    const struct mp_frame *f = &e->frames[i];
     if (i == SHOWN && e->depth > 2 * SHOWN) {
+      lua_insert(L, -2);
       lua_pushliteral(L, "...");
       lua_concat(L, 2);
+      lua_insert(L, -2);
       i = e->depth - SHOWN;
-      f = &e->frames[i];
     }
-    frame_text(L, e, f, lua_tostring(L, -1));
-    append(L, f);
+    add_frame(L, e, &e->frames[i]);
   }
 }
 
@@ -154,10 +160,14 @@ void mp_enc_path(lua_State *L, struct mp_encoded *e) {
   luaL_checkstack(L, 16, NULL);
   root_text(L, e);
   frames_text(L, e);
-  size_t len;
-  const char *path = lua_tolstring(L, -1, &len);
-  lua_pushfstring(L, "%s%s", len == 0 ? "" : " at ", path);
-  lua_remove(L, -2);
+  lua_concat(L, 2);
+  const char *outer = lua_tostring(L, -2), *path = lua_tostring(L, -1);
+  if (*outer != '\0')
+    lua_pushfstring(L, " at %s (the function is at %s)", path, outer);
+  else
+    lua_pushfstring(L, "%s%s", *path == '\0' ? "" : " at ", path);
+  lua_insert(L, -3);
+  lua_pop(L, 2);
 }
 
 int mp_enc_fail(lua_State *L, struct mp_encoded *e, const char *fmt, ...) {

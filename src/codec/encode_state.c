@@ -55,7 +55,7 @@ void mp_enc_reset(struct mp_encoded *e) {
   e->head_flags = 0;
   e->tail_size = 0;
   e->turn_rich = 0;
-  e->looked = 0;
+  e->looked = e->looked_again = 0;
   e->additions = 2;
   e->spilled = 0;
   e->cells = 0;
@@ -93,7 +93,7 @@ static struct mp_encoded *create(lua_State *L) {
   struct mp_encoded *e = lua_newuserdatauv(L, sizeof *e, MP_UV_COUNT);
   memset(e, 0, sizeof *e);
   set_metatable(L);
-  for (int i = 1; i <= MP_UV_COUNT; i++) {
+  for (int i = 1; i < MP_UV_ENV; i++) {
     lua_newtable(L);
     lua_setiuservalue(L, -2, i);
   }
@@ -134,6 +134,10 @@ static int can_rest(lua_State *L, struct mp_encoded *e) {
 
 /* stack: encoder.  What it noted of this message's functions goes. */
 static void forget_notes(lua_State *L, struct mp_encoded *e) {
+  if (e->rich) {
+    lua_pushnil(L);
+    lua_setiuservalue(L, -2, MP_UV_ENV);
+  }
   if (e->sent) {
     lua_newtable(L);
     lua_setiuservalue(L, -2, MP_UV_SENT);

@@ -363,10 +363,14 @@ struct mp_names *mp_names_fresh(lua_State *L, struct mp_names *known) {
   return n;
 }
 
+int mp_names_changed(lua_State *L, struct mp_names *n) {
+  return !lua_checkstack(L, 8) || n->signature != loaded_signature(L) ||
+         n->inner != inner_signature(L, n);
+}
+
 void mp_names_look_again(lua_State *L, struct mp_names *n) {
   luaL_checkstack(L, 8, NULL);
-  if (n->signature == loaded_signature(L) &&
-      n->inner == inner_signature(L, n))
+  if (!mp_names_changed(L, n))
     return;
   lua_rawgetp(L, LUA_REGISTRYINDEX, &names_key);
   make_again(L, n);

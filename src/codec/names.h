@@ -31,8 +31,10 @@ enum mp_name_kind {
 ** what an earlier call returned, or NULL. */
 struct mp_names *mp_names_fresh(lua_State *L, struct mp_names *known);
 
-/* Makes the index again if the modules' tables have other entries than when it
-** was made; for what should have a name, and has none. */
+/* Have the modules' tables other entries than when the index was made?  Asked
+** for what should have a name, and has none. */
+int mp_names_changed(lua_State *L, struct mp_names *n);
+/* Then makes it again, which runs Lua's collector. */
 void mp_names_look_again(lua_State *L, struct mp_names *n);
 
 /*
