@@ -217,7 +217,6 @@ static void need_global(lua_State *L, struct mp_encoded *e, size_t at,
   struct mp_need need = {at + n->at, (uint32_t)n->size, -1};
   lua_getiuservalue(L, e->self, MP_UV_SENT);
   lua_pushlstring(L, (const char *)e->out.data + need.at, need.size);
-  e->sent = 1;
   if (must_send_global(L, e))
     mp_enc_note(L, &e->needs, &need, sizeof need);
   lua_pop(L, 1);

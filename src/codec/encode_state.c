@@ -100,6 +100,16 @@ static struct mp_encoded *create(lua_State *L) {
   return e;
 }
 
+/* stack: encoder.  What it noted of the last message's functions goes; not
+** when that message was done, when nothing may raise. */
+static void forget_notes(lua_State *L, struct mp_encoded *e) {
+  for (int i = MP_UV_SENT; i <= MP_UV_ADDITIONS; i++) {
+    lua_newtable(L);
+    lua_setiuservalue(L, -2, i);
+  }
+  e->noted = 0;
+}
+
 struct mp_encoded *mp_enc_new(lua_State *L) {
   struct mp_encoded *e = NULL;
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &ready_key) == LUA_TUSERDATA)
@@ -110,6 +120,8 @@ struct mp_encoded *mp_enc_new(lua_State *L) {
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &ready_key);
   }
+  if (e->noted)
+    forget_notes(L, e);
   e->busy = 1;
   e->self = lua_gettop(L);
   return e;
@@ -132,25 +144,12 @@ static int can_rest(lua_State *L, struct mp_encoded *e) {
   return 1;
 }
 
-/* stack: encoder.  What it noted of this message's functions goes. */
-static void forget_notes(lua_State *L, struct mp_encoded *e) {
+void mp_encoded_done(lua_State *L, struct mp_encoded *e) {
   if (e->rich) {
     lua_pushnil(L);
     lua_setiuservalue(L, -2, MP_UV_ENV);
+    e->noted = 1;
   }
-  if (e->sent) {
-    lua_newtable(L);
-    lua_setiuservalue(L, -2, MP_UV_SENT);
-  }
-  if (e->additions != 2) {
-    lua_newtable(L);
-    lua_setiuservalue(L, -2, MP_UV_ADDITIONS);
-  }
-  e->sent = 0;
-}
-
-void mp_encoded_done(lua_State *L, struct mp_encoded *e) {
-  forget_notes(L, e);
   if (can_rest(L, e)) {
     mp_enc_reset(e);
     e->busy = 0;
