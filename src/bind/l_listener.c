@@ -12,15 +12,14 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/code.h"
 #include "bind/core.h"
 #include "bind/message.h"
-#include "chan/address.h"
 #include "chan/listener.h"
 #include "chan/stream.h"
 #include "codec/codec.h"
+#include "os/address.h"
 #include "os/clock.h"
 #include "os/fd.h"
 

@@ -6,15 +6,14 @@
 #include "chan/auth.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/code.h"
-#include "chan/address.h"
 #include "chan/stream.h"
+#include "os/address.h"
+#include "os/poll.h"
 
 enum { PROOF = 64 };
 
@@ -72,10 +71,10 @@ static int say(struct mp_peer *p, const char *line) {
 /* 1: all is sent */
 static int send_out(struct mp_peer *p) {
   while (p->out_sent < p->out_len) {
-    ssize_t n = send(p->fd, p->out + p->out_sent, p->out_len - p->out_sent,
-                     MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t n = mp_sock_send(p->fd, p->out + p->out_sent,
+                             p->out_len - p->out_sent);
     if (n < 0)
-      return errno == EAGAIN || errno == EINTR ? 0 : MP_EEOF;
+      return n == -EAGAIN ? 0 : MP_EEOF;
     p->out_sent += (uint32_t)n;
   }
   return 1;
@@ -161,10 +160,10 @@ void mp_peer_call(struct mp_peer *p, int fd, int64_t deadline) {
 static int connected(struct mp_peer *p) {
   if (p->state != MP_PEER_CONNECTING)
     return 1;
-  struct pollfd pfd = {.fd = p->fd, .events = POLLOUT};
-  if (poll(&pfd, 1, 0) == 0)
-    return 0;
-  int rc = mp_address_connected(p->fd);
+  int rc = mp_poll_one(p->fd, POLLOUT, 0);
+  if (rc <= 0)
+    return rc == -EINTR ? 0 : rc;
+  rc = mp_address_connected(p->fd);
   if (rc < 0)
     return rc;
   p->state = MP_PEER_HELLO;

@@ -7,33 +7,13 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/code.h"
-#include "chan/address.h"
 #include "os/fd.h"
 #include "os/poll.h"
 #include "os/self.h"
 
 /* --- life ----------------------------------------------------------------- */
-
-static void note_file(struct mp_listener *l) {
-  struct stat st;
-  if (l->tcp || lstat(l->address, &st) < 0)
-    return;
-  l->dev = st.st_dev;
-  l->ino = st.st_ino;
-}
-
-static void remove_file(const struct mp_listener *l) {
-  struct stat st;
-  if (l->ino == 0 || l->pid != mp_self_pid())
-    return;
-  if (lstat(l->address, &st) == 0 && st.st_dev == l->dev &&
-      st.st_ino == l->ino)
-    unlink(l->address);
-}
 
 int mp_listener_open(struct mp_listener *l, const char *address,
                      int backlog) {
@@ -44,7 +24,8 @@ int mp_listener_open(struct mp_listener *l, const char *address,
   l->fd = fd;
   l->tcp = mp_address_is_tcp(address);
   l->pid = mp_self_pid();
-  note_file(l);
+  if (!l->tcp)
+    mp_address_file(l->address, &l->file);
   return 0;
 }
 
@@ -56,7 +37,8 @@ static void forget(struct mp_peer *p) {
 void mp_listener_close(struct mp_listener *l) {
   if (l->fd < 0)
     return;
-  remove_file(l);
+  if (l->pid == mp_self_pid())
+    mp_address_remove(l->address, &l->file);
   mp_fd_close(l->fd);
   l->fd = -1;
   for (int i = 0; i < MP_PENDING; i++)

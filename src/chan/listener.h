@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "chan/auth.h"
+#include "os/address.h"
 #include "os/clock.h"
 
 enum { MP_PENDING = 64 };
@@ -24,7 +25,7 @@ struct mp_listener {
   int tcp;
   struct mp_terms terms;
   char address[300]; /* the port filled in */
-  uint64_t dev, ino; /* of a path's file: only ours is removed */
+  struct mp_file_id file;
   pid_t pid;         /* who made it: a forked child removes nothing */
   struct mp_peer peer[MP_PENDING];
 };

@@ -6,11 +6,10 @@
 #include "chan/stream.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/code.h"
+#include "os/address.h"
 #include "os/fd.h"
 #include "os/poll.h"
 
@@ -45,11 +44,11 @@ static void empty(struct mp_buf *b) {
 }
 
 /* Waits after a call that would have blocked; other errors end it. */
-static int wait_or(int fd, short events, int64_t deadline, int err) {
-  if (err == EPIPE || err == ECONNRESET)
+static int wait_or(int fd, short events, int64_t deadline, ssize_t rc_io) {
+  if (rc_io == -EPIPE || rc_io == -ECONNRESET)
     return MP_EEOF;
-  if (err != EAGAIN && err != EWOULDBLOCK && err != EINTR)
-    return -err;
+  if (rc_io != -EAGAIN)
+    return (int)rc_io;
   int rc = mp_poll_one(fd, events, deadline);
   if (rc < 0)
     return rc;
@@ -84,9 +83,9 @@ int mp_stream_ready(struct mp_stream *s, uint64_t size,
 
 int mp_stream_flush(struct mp_stream *s, int64_t deadline) {
   while (s->sent < s->out.len) {
-    ssize_t n = send(s->fd, s->out.data + s->sent, s->out.len - s->sent,
-                     MSG_NOSIGNAL | MSG_DONTWAIT);
-    int rc = n < 0 ? wait_or(s->fd, POLLOUT, deadline, errno) : 0;
+    ssize_t n = mp_sock_send(s->fd, s->out.data + s->sent,
+                             s->out.len - s->sent);
+    int rc = n < 0 ? wait_or(s->fd, POLLOUT, deadline, n) : 0;
     if (rc < 0)
       return rc;
     s->sent += n > 0 ? (size_t)n : 0;
@@ -106,10 +105,10 @@ static int fill(struct mp_stream *s, size_t want, int64_t deadline) {
     int rc = mp_buf_reserve(&s->in, more);
     if (rc < 0)
       return rc;
-    ssize_t n = recv(s->fd, s->in.data + s->in.len, more, MSG_DONTWAIT);
+    ssize_t n = mp_sock_recv(s->fd, s->in.data + s->in.len, more, 0);
     if (n == 0)
       return MP_EEOF;
-    rc = n < 0 ? wait_or(s->fd, POLLIN, deadline, errno) : 0;
+    rc = n < 0 ? wait_or(s->fd, POLLIN, deadline, n) : 0;
     if (rc < 0)
       return rc;
     s->in.len += n > 0 ? (size_t)n : 0;
@@ -143,15 +142,15 @@ static int more_of_line(struct mp_stream *s, int64_t deadline) {
   if (rc < 0)
     return rc;
   unsigned char *at = s->in.data + s->in.len;
-  ssize_t n = recv(s->fd, at, LOOK, MSG_DONTWAIT | MSG_PEEK);
+  ssize_t n = mp_sock_recv(s->fd, at, LOOK, 1);
   if (n == 0)
     return MP_EEOF;
   if (n < 0)
-    return wait_or(s->fd, POLLIN, deadline, errno);
+    return wait_or(s->fd, POLLIN, deadline, n);
   const unsigned char *end = memchr(at, '\n', (size_t)n);
   if (end != NULL)
     n = end + 1 - at;
-  n = recv(s->fd, at, (size_t)n, MSG_DONTWAIT);
+  n = mp_sock_recv(s->fd, at, (size_t)n, 0);
   s->in.len += n > 0 ? (size_t)n : 0;
   return end != NULL;
 }
@@ -188,14 +187,14 @@ int mp_stream_poll(struct mp_stream *s, int64_t deadline) {
 /* --- lines of a handshake ------------------------------------------------- */
 
 int mp_line_recv(int fd, char *line, size_t room) {
-  ssize_t n = recv(fd, line, room, MSG_DONTWAIT | MSG_PEEK);
-  if (n == 0)
+  ssize_t n = mp_sock_recv(fd, line, room, 1);
+  if (n == -EAGAIN)
+    return 0;
+  if (n <= 0)
     return MP_EEOF;
-  if (n < 0)
-    return errno == EAGAIN || errno == EINTR ? 0 : MP_EEOF;
   const char *end = memchr(line, '\n', (size_t)n);
   if (end == NULL)
     return (size_t)n == room ? MP_ECORRUPT : 0;
   n = end + 1 - line;
-  return (int)recv(fd, line, (size_t)n, MSG_DONTWAIT);
+  return (int)mp_sock_recv(fd, line, (size_t)n, 0);
 }

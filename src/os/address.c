@@ -3,7 +3,7 @@
 ** MIT licence, see LICENSE
 */
 
-#include "chan/address.h"
+#include "os/address.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -255,4 +255,40 @@ int mp_address_connected(int fd) {
   if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
     return -errno;
   return -err;
+}
+
+/* --- the file of a path --------------------------------------------------- */
+
+void mp_address_file(const char *path, struct mp_file_id *id) {
+  struct stat st;
+  id->dev = id->ino = 0;
+  if (lstat(path, &st) < 0)
+    return;
+  id->dev = st.st_dev;
+  id->ino = st.st_ino;
+}
+
+void mp_address_remove(const char *path, const struct mp_file_id *id) {
+  struct mp_file_id now;
+  mp_address_file(path, &now);
+  if (id->ino != 0 && now.dev == id->dev && now.ino == id->ino)
+    unlink(path);
+}
+
+/* --- bytes ---------------------------------------------------------------- */
+
+ssize_t mp_sock_send(int fd, const void *p, size_t n) {
+  ssize_t rc;
+  do
+    rc = send(fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+  while (rc < 0 && errno == EINTR);
+  return rc < 0 ? -errno : rc;
+}
+
+ssize_t mp_sock_recv(int fd, void *p, size_t n, int peek) {
+  ssize_t rc;
+  do
+    rc = recv(fd, p, n, MSG_DONTWAIT | (peek ? MSG_PEEK : 0));
+  while (rc < 0 && errno == EINTR);
+  return rc < 0 ? -errno : rc;
 }

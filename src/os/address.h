@@ -3,10 +3,12 @@
 ** MIT licence, see LICENSE
 */
 
-#ifndef MP_CHAN_ADDRESS_H
-#define MP_CHAN_ADDRESS_H
+#ifndef MP_OS_ADDRESS_H
+#define MP_OS_ADDRESS_H
 
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 /* Is it "host:port"?  Anything with a slash or without a port is a path. */
 int mp_address_is_tcp(const char *address);
@@ -31,5 +33,18 @@ int mp_address_accept(int fd, char *peer, size_t room);
 
 /* Is the process at the other end of a path's socket one of this user? */
 int mp_address_is_own_user(int fd);
+
+/* Which file a path's socket is, so that nobody else's is removed. */
+struct mp_file_id {
+  uint64_t dev, ino; /* ino 0: none */
+};
+void mp_address_file(const char *path, struct mp_file_id *id);
+void mp_address_remove(const char *path, const struct mp_file_id *id);
+
+/* Without waiting.  The number of bytes; 0 at end of file (recv); -EAGAIN;
+** -EPIPE or -ECONNRESET when the other end has gone; a negative errno.  peek:
+** the bytes stay to be received. */
+ssize_t mp_sock_send(int fd, const void *p, size_t n);
+ssize_t mp_sock_recv(int fd, void *p, size_t n, int peek);
 
 #endif
