@@ -194,6 +194,8 @@ static int learn(struct mp_pool_core *c, struct mp_pool_known *k,
   if (rc < 0)
     return rc;
   memcpy(mp_pool_function_bytes(c->arena, place), c->bytes.data, c->bytes.len);
+  struct mp_pool_function *f = mp_message_data(c->arena, place);
+  f->sets_globals = (uint64_t)mp_encoded_sets_globals(e);
   *k = (struct mp_pool_known){
       .place = place, .hash = hash, .size = c->bytes.len};
   return 0;
@@ -370,7 +372,8 @@ static void put_item(lua_State *L, struct put *p, int first, int n) {
 static lua_Integer list_length(lua_State *L, int t) {
   lua_Integer n;
   int isint;
-  lua_getfield(L, t, "n");
+  lua_pushliteral(L, "n");
+  lua_rawget(L, t);
   n = lua_tointegerx(L, -1, &isint);
   lua_pop(L, 1);
   return isint ? n : luaL_len(L, t);

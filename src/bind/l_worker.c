@@ -47,6 +47,7 @@ struct worker {
   int64_t looked, flushed, began;
   /* stack places */
   int functions, traceback;
+  uint64_t globals_of; /* function whose globals were set last, + 1 */
   uint64_t order[FUNCTIONS_MAX];
   uint32_t nfunctions;
 };
@@ -255,22 +256,23 @@ static int decode_function(lua_State *L) {
   return 1;
 }
 
-static void forget_oldest(lua_State *L, struct worker *k) {
-  if (k->nfunctions < FUNCTIONS_MAX)
-    return;
-  lua_pushnil(L);
-  lua_rawseti(L, k->functions, (lua_Integer)k->order[0]);
-  k->nfunctions--;
-  memmove(k->order, k->order + 1, k->nfunctions * sizeof k->order[0]);
+/* keeps the function on top */
+static void keep_function(lua_State *L, struct worker *k, uint64_t id) {
+  if (lua_rawgeti(L, k->functions, (lua_Integer)id) == LUA_TNIL) {
+    if (k->nfunctions == FUNCTIONS_MAX) {
+      lua_pushnil(L);
+      lua_rawseti(L, k->functions, (lua_Integer)k->order[0]);
+      k->nfunctions--;
+      memmove(k->order, k->order + 1, k->nfunctions * sizeof k->order[0]);
+    }
+    k->order[k->nfunctions++] = id;
+  }
+  lua_pop(L, 1);
+  lua_pushvalue(L, -1);
+  lua_rawseti(L, k->functions, (lua_Integer)id);
 }
 
-/* pushes the batch's function: 1; or the error that says why there is none */
-static int push_function(lua_State *L, struct worker *k) {
-  const struct mp_pool_function *f =
-      mp_message_data(k->w.arena, k->w.batch->function);
-  if (lua_rawgeti(L, k->functions, (lua_Integer)f->id) != LUA_TNIL)
-    return 1;
-  lua_pop(L, 1);
+static int decode_protected(lua_State *L, struct worker *k) {
   lua_pushlightuserdata(L, k);
   lua_pushcclosure(L, take_traceback, 1);
   int handler = lua_gettop(L);
@@ -278,12 +280,26 @@ static int push_function(lua_State *L, struct worker *k) {
   lua_pushlightuserdata(L, k);
   int rc = lua_pcall(L, 1, 1, handler);
   lua_remove(L, handler);
-  if (rc != LUA_OK)
+  return rc == LUA_OK;
+}
+
+/*
+** Pushes the batch's function: 1; or the error that says why there is none.
+** One whose globals were replaced by those of another since is decoded again:
+** it finds its own.
+*/
+static int push_function(lua_State *L, struct worker *k) {
+  const struct mp_pool_function *f =
+      mp_message_data(k->w.arena, k->w.batch->function);
+  int type = lua_rawgeti(L, k->functions, (lua_Integer)f->id);
+  if (type != LUA_TNIL && (!f->sets_globals || k->globals_of == f->id + 1))
+    return 1;
+  lua_pop(L, 1);
+  if (!decode_protected(L, k))
     return 0;
-  forget_oldest(L, k);
-  lua_pushvalue(L, -1);
-  lua_rawseti(L, k->functions, (lua_Integer)f->id);
-  k->order[k->nfunctions++] = f->id;
+  if (f->sets_globals)
+    k->globals_of = f->id + 1;
+  keep_function(L, k, f->id);
   return 1;
 }
 

@@ -53,6 +53,8 @@ void mp_encoded_copy(const struct mp_encoded *e, void *dst);
 const void *mp_encoded_flat(const struct mp_encoded *e);
 /* The shared objects that travel in it. */
 uint32_t mp_encoded_refs(const struct mp_encoded *e, const mp_off **refs);
+/* Does it set globals in its receiver?  (Its functions name some.) */
+int mp_encoded_sets_globals(const struct mp_encoded *e);
 /* Pops the value that mp_encode pushed (it must be on top). */
 void mp_encoded_done(lua_State *L, struct mp_encoded *e);
 

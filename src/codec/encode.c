@@ -455,6 +455,10 @@ uint64_t mp_encoded_size(const struct mp_encoded *e) {
   return e->out.len + e->blobs + e->tail_size;
 }
 
+int mp_encoded_sets_globals(const struct mp_encoded *e) {
+  return e->carries;
+}
+
 const void *mp_encoded_flat(const struct mp_encoded *e) {
   return e->tail_size == 0 ? e->out.data : NULL;
 }

@@ -100,6 +100,7 @@ struct mp_encoded {
   uint8_t rich, turn_rich, spill_used;
   uint8_t looked, looked_again; /* through globals, modules: once a message */
   uint8_t noted; /* SENT and ADDITIONS have something of the last message */
+  uint8_t carries; /* globals by value */
   uint8_t additions; /* 2: the libraries' tables were not looked up yet */
   uint8_t busy;
   struct mp_names *names; /* NULL when no code may pass */

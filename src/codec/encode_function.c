@@ -217,8 +217,10 @@ static void need_global(lua_State *L, struct mp_encoded *e, size_t at,
   struct mp_need need = {at + n->at, (uint32_t)n->size, -1};
   lua_getiuservalue(L, e->self, MP_UV_SENT);
   lua_pushlstring(L, (const char *)e->out.data + need.at, need.size);
-  if (must_send_global(L, e))
+  if (must_send_global(L, e)) {
+    e->carries = 1;
     mp_enc_note(L, &e->needs, &need, sizeof need);
+  }
   lua_pop(L, 1);
 }
 
@@ -241,8 +243,10 @@ static void need_field(lua_State *L, struct mp_encoded *e, size_t at,
   for (; mp_libraries[need.library].name != NULL; need.library++) {
     lua_rawgeti(L, -2, need.library);
     lua_pushvalue(L, -2);
-    if (is_addition(L, &mp_libraries[need.library]))
+    if (is_addition(L, &mp_libraries[need.library])) {
+      e->carries = 1;
       mp_enc_note(L, &e->needs, &need, sizeof need);
+    }
     lua_pop(L, 2);
   }
   lua_pop(L, 2);

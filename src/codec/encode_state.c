@@ -57,6 +57,7 @@ void mp_enc_reset(struct mp_encoded *e) {
   e->turn_rich = 0;
   e->looked = e->looked_again = 0;
   e->additions = 2;
+  e->carries = 0;
   e->spilled = 0;
   e->cells = 0;
 }

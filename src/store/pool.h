@@ -79,6 +79,7 @@ struct mp_pool_function {
   uint64_t next;
   uint64_t id;   /* never used again: what workers know it by */
   uint64_t size; /* bytes that follow */
+  uint64_t sets_globals; /* decoding it does: others' may be in force */
 };
 
 struct mp_pool_seat {

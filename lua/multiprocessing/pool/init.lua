@@ -89,9 +89,9 @@ end
 -- stands before each submission
 local function check_open(self, f, call)
   if getmetatable(self) ~= Pool then
-    opts.fail(3, "bad argument #1 to '%s' (pool expected; call it with a colon)", call)
+    opts.fail(4, "bad argument #1 to '%s' (pool expected; call it with a colon)", call)
   end
-  opts.check_function(f, 1, call, 3)
+  opts.check_function(f, 1, call, 4)
   if self._owner ~= system.getpid() then self:_check_owner(call) end
   if self._state == "broken" then error(self._failure, 0) end
   if self._state ~= "open" then
@@ -112,9 +112,9 @@ local function check_items(items, call)
   end
   local meta = getmetatable(items)
   if kind ~= "table" and not (kind == "userdata" and type(meta) == "table" and meta.__len) then
-    opts.fail(3, "bad argument #2 to '%s' (list or function expected, got %s)", call, kind)
+    opts.fail(4, "bad argument #2 to '%s' (list or function expected, got %s)", call, kind)
   end
-  local n = kind == "table" and items.n
+  local n = kind == "table" and rawget(items, "n")
   return items, math.type(n) == "integer" and n or #items
 end
 
@@ -269,7 +269,7 @@ local function iterate(self, call, ordered, f, items, chunksize, spread)
   job.progress = progress.new(job.progress, type(source) == "table" and source.count or nil, self)
   local it = results.new_results(self, self._tasks:open_job(f, job), source, ordered)
   it:_feed()
-  return it, nil, nil, it
+  return it
 end
 
 --- Calls f for each item and gives the results in the items' order, as they come. Items are drawn
@@ -284,7 +284,8 @@ end
 ---@param chunksize? integer|table 1
 ---@return multiprocessing.PoolIterator
 function Pool:imap(f, items, chunksize)
-  return iterate(self, "imap", true, f, items, chunksize)
+  local it = iterate(self, "imap", true, f, items, chunksize)
+  return it, nil, nil, it
 end
 
 --- As imap, but in the order in which the results come.
@@ -293,12 +294,14 @@ end
 ---@param chunksize? integer|table 1
 ---@return multiprocessing.PoolIterator
 function Pool:imap_unordered(f, items, chunksize)
-  return iterate(self, "imap_unordered", false, f, items, chunksize)
+  local it = iterate(self, "imap_unordered", false, f, items, chunksize)
+  return it, nil, nil, it
 end
 
 --- imap over lists of arguments, for executors.
 function Pool:_istarmap(f, items)
-  return iterate(self, "map", true, f, items, nil, true)
+  local it = iterate(self, "map", true, f, items, nil, true)
+  return it, nil, nil, it
 end
 
 -- giving up ---------------------------------------------------------------------------------
