@@ -122,8 +122,8 @@ helper.each_method(function(ctx)
 
   describe("an initializer", function()
     it("runs first in each worker", function()
-      local pool <close> = ctx.Pool(2, function(x) spec_initialized = x end, { 5 }) -- luacheck: ignore
-      local r = pool:map(function() return spec_initialized end, numbers(10), 1) -- luacheck: ignore
+      local pool <close> = ctx.Pool(2, function(x) _G.spec_initialized = x end, { 5 })
+      local r = pool:map(function() return _G.spec_initialized end, numbers(10), 1)
       for i = 1, 10 do assert.equal(5, r[i]) end
     end)
 

@@ -55,17 +55,17 @@ helper.each_method(function(ctx)
 
       it("sends upvalues and globals with the function, as they are at the call", function()
         local factor = 3
-        _G.spec_offset = 10
-        local function f(x) return x * factor + _G.spec_offset + spec_offset end -- luacheck: ignore
-        assert.equal(26, pool:apply(f, { 2 }))
-        factor, _G.spec_offset = 4, 100
-        assert.equal(208, pool:apply(f, { 2 }))
+        _G.spec_offset = load "return 10" -- a function of the plain globals
+        local offset = load "return spec_offset()"
+        local function f(x) return x * factor + offset() end
+        assert.equal(16, pool:apply(f, { 2 }))
+        factor, _G.spec_offset = 4, load "return 100"
+        assert.equal(108, pool:apply(f, { 2 }))
         _G.spec_offset = nil
       end)
 
       it("gives each function its own globals, whatever ran before", function()
-        local function f() return spec_k end -- luacheck: ignore
-        local function g() return spec_k * 10 end -- luacheck: ignore
+        local f, g = load "return spec_k", load "return spec_k * 10"
         for _, k in ipairs { 1, 2, 1, 2 } do
           _G.spec_k = k
           assert.equal(k, pool:apply(f))

@@ -85,7 +85,7 @@ function M.task(options, call, level)
     fail(level + 1, "bad argument #3 to '%s' (table of options expected, got %s)", call,
       type(options))
   end
-  return task_options(options, TASK, call, level + 1)
+  return task_options(options, TASK, call, level) -- a tail call has no level
 end
 
 --- `chunksize` or options, then options.
@@ -98,7 +98,7 @@ function M.map(chunksize, options, call, level)
   local all = {}
   for k, v in pairs(options or {}) do all[k] = v end
   if chunksize ~= nil then all.chunksize = chunksize end
-  return task_options(all, MAP, call, level + 1)
+  return task_options(all, MAP, call, level) -- a tail call has no level
 end
 
 local POOL <const> = { processes = true, initializer = true, initargs = true, name = true,
