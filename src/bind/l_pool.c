@@ -675,14 +675,25 @@ static int core_rearm(lua_State *L) {
 
 enum { SPINS = 2000, SPINS_A_YIELD = 32 };
 
+/* no longer than this: where all processors are busy, one yield may cost a
+** time slice, and who sleeps is woken sooner */
+#define SPIN_NS (MP_MS / 20)
+
 static int spin(struct mp_pool *p) {
+  int64_t end = 0;
   for (int i = 1; i <= SPINS; i++) {
     if (mp_pool_has_results(p))
       return 1;
-    if (i % SPINS_A_YIELD == 0)
-      sched_yield();
+    if (i % SPINS_A_YIELD != 0)
+      continue;
+    int64_t now = mp_now();
+    if (end == 0)
+      end = now + SPIN_NS;
+    else if (now > end)
+      break;
+    sched_yield();
   }
-  return 0;
+  return mp_pool_has_results(p);
 }
 
 static void drain(int fd) {
@@ -730,6 +741,7 @@ static int core_wait(lua_State *L) {
   int64_t deadline = opt_moment(L, 2);
   lua_Integer seat = 0;
   if (deadline == 0 || !spin(p)) {
+    mp_interrupt_check(L); /* a signal while we spun interrupts no call */
     int rc = sleep_armed(c, deadline);
     if (rc == -EINTR)
       mp_interrupt_check(L);

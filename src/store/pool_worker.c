@@ -27,6 +27,8 @@ enum {
   SPINS_A_YIELD = 32 /* the owner may want this very processor */
 };
 
+#define SPIN_NS (MP_MS / 20)
+
 void mp_pool_sit(struct mp_pool_worker *w, struct mp_arena *a,
                  struct mp_pool *p, uint32_t seat, int bell) {
   memset(w, 0, sizeof *w);
@@ -55,14 +57,23 @@ static int look(const struct mp_pool_worker *w) {
   return state == MP_POOL_OPEN || pending > 0 ? -EAGAIN : 0;
 }
 
+/* Bounded in time, too: where all processors are busy, one yield may cost a
+** time slice, and who sleeps is woken sooner. */
 static int spin(const struct mp_pool_worker *w) {
   int spins = w->is_spare ? SPINS / 8 : SPINS;
+  int64_t end = 0;
   for (int i = 1; i <= spins; i++) {
     int rc = look(w);
     if (rc != -EAGAIN)
       return rc;
-    if (i % SPINS_A_YIELD == 0)
-      sched_yield();
+    if (i % SPINS_A_YIELD != 0)
+      continue;
+    int64_t now = mp_now();
+    if (end == 0)
+      end = now + SPIN_NS;
+    else if (now > end)
+      break;
+    sched_yield();
   }
   return -EAGAIN;
 }

@@ -12,15 +12,24 @@
 
 /* Waking a sleeper takes as long as 2,000 of these: who waits for a message
 ** looks that long before it sleeps.  The yield lets the other side run where
-** both share a processor. */
+** both share a processor; but where all processors are busy it may cost a time
+** slice, hence the bound in time: who sleeps is woken sooner then. */
 enum { SPINS = 2000, SPINS_PER_YIELD = 32 };
+#define SPIN_NS (MP_MS / 20)
 
 int mp_spin(_Atomic uint32_t *word, uint32_t seen) {
+  int64_t end = 0;
   for (int i = 1; i <= SPINS; i++) {
     if (atomic_load_explicit(word, memory_order_acquire) != seen)
       return 1;
-    if (i % SPINS_PER_YIELD == 0)
-      sched_yield();
+    if (i % SPINS_PER_YIELD != 0)
+      continue;
+    int64_t now = mp_now();
+    if (end == 0)
+      end = now + SPIN_NS;
+    else if (now > end)
+      break;
+    sched_yield();
   }
   return 0;
 }
