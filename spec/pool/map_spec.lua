@@ -96,7 +96,8 @@ helper.each_method(function(ctx)
         _, e = pcall(pool.apply, pool, function() error(coroutine.create(print)) end)
         assert.matches("^thread: ", e.value)
         _, e = pcall(pool.apply, pool, function()
-          error(setmetatable({ coroutine.create(print) }, { __tostring = function() return "hm" end }))
+          error(setmetatable({ coroutine.create(print) },
+            { __tostring = function() return "hm" end }))
         end)
         assert.equal("hm", e.value)
         _, e = pcall(pool.apply, pool, function()
@@ -154,7 +155,8 @@ helper.each_method(function(ctx)
         for _, n in ipairs { 1, 7, 1000, 50000 } do
           for _, chunk in ipairs { 0, 1, 7, 1000, 100000 } do
             if n // (chunk + 1) < 2000 then
-              local r = pool:map(function(x) return x * 2 end, numbers(n), chunk > 0 and chunk or nil)
+              local size = chunk > 0 and chunk or nil
+              local r = pool:map(function(x) return x * 2 end, numbers(n), size)
               assert.equal(n, r.n)
               for i = 1, n do if r[i] ~= 2 * i then error("item " .. i) end end
             end
@@ -205,7 +207,8 @@ helper.each_method(function(ctx)
       end)
 
       it("carries large items and results", function()
-        local r = pool:map(function(s) return s .. s end, { ("a"):rep(500000), "b", ("c"):rep(70000) })
+        local r = pool:map(function(s) return s .. s end,
+          { ("a"):rep(500000), "b", ("c"):rep(70000) })
         assert.equal(1000000, #r[1])
         assert.equal("bb", r[2])
         assert.equal(140000, #r[3])
