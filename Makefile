@@ -39,6 +39,10 @@ CTESTS   := $(patsubst spec/c/%.c,$(BUILD)/spec/%,$(sort $(wildcard spec/c/*_tes
 PROGRAMS := $(BUILD)/mplua $(BUILD)/multiprocessing.so \
             $(BUILD)/libmplua.a $(BUILD)/libmplua.so
 
+# `make V=1` shows the commands.
+Q    := $(if $(V),,@)
+note  = $(if $(V),,@echo "  $(1) $(patsubst $(BUILD)/%,%,$@)")
+
 .PHONY: all deps ensure demo test ctest lint asan ubsan valgrind fuzz stress \
         bench install uninstall clean help
 .DELETE_ON_ERROR:
@@ -56,39 +60,48 @@ endif
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+	$(call note,CC )
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 
 $(BUILD)/%.o: $(BUILD)/%.c
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+	$(call note,CC )
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 
 # The Lua half is compiled ahead of time, into one C table.
 $(BUILD)/bundle: scripts/build/bundle.c
 	@mkdir -p $(@D)
-	$(CC) -O1 $(LUA_INC) $< -o $@ $(LUA_A) -lm -ldl
+	$(call note,LD )
+	$(Q)$(CC) -O1 $(LUA_INC) $< -o $@ $(LUA_A) -lm -ldl
 
 $(BUILD)/lua_bundle.c: $(BUILD)/bundle $(LUA_SRC)
-	$(BUILD)/bundle lua $(LUA_SRC) > $@
+	$(call note,LUA)
+	$(Q)$(BUILD)/bundle lua $(LUA_SRC) > $@
 
 $(BUILD)/mplua: $(OBJ_HOST) $(OBJ_LIB)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -Wl,-E -o $@ $(OBJ_HOST) $(OBJ_LIB) \
+	$(call note,LD )
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -Wl,-E -o $@ $(OBJ_HOST) $(OBJ_LIB) \
 	  -Wl,--whole-archive $(LUA_A) -Wl,--no-whole-archive \
 	  $(LIBS_HOST) $(LIBS_CORE)
 
 $(BUILD)/multiprocessing.so: $(OBJ_LIB)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -shared -o $@ $(OBJ_LIB) $(LIBS_CORE)
+	$(call note,LD )
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -shared -o $@ $(OBJ_LIB) $(LIBS_CORE)
 
 $(BUILD)/libmplua.so: $(OBJ_LIB)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -shared -Wl,-soname,libmplua.so.0 \
+	$(call note,LD )
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -shared -Wl,-soname,libmplua.so.0 \
 	  -o $@ $(OBJ_LIB) -llua5.4 $(LIBS_CORE)
 
 $(BUILD)/libmplua.a: $(OBJ_LIB)
+	$(call note,AR )
 	@rm -f $@
-	$(AR) rcs $@ $(OBJ_LIB)
+	$(Q)$(AR) rcs $@ $(OBJ_LIB)
 
 # A C test is one program over the library's objects and a full Lua.
 $(BUILD)/spec/%: $(BUILD)/spec/c/%.o $(OBJ_LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -Wl,-E -o $@ $^ \
+	$(call note,LD )
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -Wl,-E -o $@ $^ \
 	  -Wl,--whole-archive $(LUA_A) -Wl,--no-whole-archive $(LIBS_CORE)
 
 .PRECIOUS: $(BUILD)/spec/c/%.o $(BUILD)/lua_bundle.c

@@ -106,7 +106,8 @@ helper.each_method(function(_, method)
         end
       ]]):format(method, tag):gsub("\n", " ")))
       local function family()
-        local list <close> = io.popen(("pgrep -f 'mplua.*[%s]%s'"):format(tag:sub(1, 1), tag:sub(2)))
+        local pattern = "mplua.*[" .. tag:sub(1, 1) .. "]" .. tag:sub(2)
+        local list <close> = io.popen("pgrep -f '" .. pattern .. "'")
         local pids = {}
         for pid in list:lines() do pids[#pids + 1] = pid end
         return pids

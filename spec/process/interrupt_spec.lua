@@ -10,7 +10,8 @@ local function interrupt(method, body, count)
   local file = assert(io.open(path, "w"))
   file:write('local mp = require "multiprocessing"\n',
     ('local ctx = mp.get_context "%s"\n'):format(method),
-    'local function ready() local f = io.open(arg[1], "a") f:write(mp.getpid()) f:close() end\n', body)
+    'local function ready() local f <close> = io.open(arg[1], "a") f:write(mp.getpid()) end\n',
+    body)
   file:close()
   local start = mp.now()
   local pipe <close> = assert(io.popen(([[
