@@ -222,7 +222,7 @@ static int require_main(lua_State *L) {
 
 void mp_newborn(lua_State *L, const char *text) {
   struct mp_birth b;
-  struct mp_arena *a;
+  struct mp_arena *a = NULL;
   int rc = mp_birth_read(text, &b);
   if (rc >= 0)
     rc = mp_birth_boot(&b, &a);
