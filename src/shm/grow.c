@@ -15,7 +15,7 @@ enum {
   GROW = 1024,      /* chunks of address range a step: 64 MiB */
   EXTENT_MIN = 4,   /* chunks that get pages at once: 256 KiB ... */
   EXTENT_MAX = 1024, /* ... to 64 MiB */
-  RESERVE = 512,    /* warm chunks always kept: 32 MiB */
+  RESERVE = 2048,   /* warm chunks always kept: 128 MiB */
   TRIM_MIN = 64,    /* a run worth giving back: 4 MiB */
   TABLE_STEP = 4096 /* entries that get pages at once */
 };
