@@ -147,6 +147,7 @@ lint: ensure ## warnings as errors, luacheck, the rooms' include rule, cppcheck
 SAN_ENV := ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 \
            UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 
+# SPECS="spec/c/os_test.c spec/codec/codec_spec.lua" takes some tests only.
 asan: ensure ## all tests under AddressSanitizer
 	@$(MAKE) --no-print-directory BUILD=build/asan LDFLAGS=-fsanitize=address \
 	  CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address" \
@@ -164,7 +165,8 @@ valgrind: all ctests ## the specs in SPECS (default: the codec's) under valgrind
 	@DEADLINE=600 WRAP="valgrind -q --error-exitcode=99 --child-silent-after-fork=yes" \
 	  spec/run $(or $(SPECS),$(wildcard spec/codec/*_spec.lua))
 
-fuzz: ensure ## libFuzzer on the decoder, SECONDS=60
+fuzz: all ## libFuzzer on the decoder, SECONDS=60
+	@sh scripts/build/deps fuzz
 	@spec/fuzz/run $(or $(SECONDS),60)
 
 stress: all ## kill storms, SECONDS=60
