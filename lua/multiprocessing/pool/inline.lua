@@ -38,6 +38,7 @@ end
 local function run(timeout, f, ...)
   local real_exit, hook, mask, count = os.exit, debug.gethook()
   os.exit = exit_raises -- luacheck: ignore 122
+  if f == real_exit then f = exit_raises end
   if timeout and timeout > 0 then
     local deadline = system.now() + timeout
     debug.sethook(function()
