@@ -13,6 +13,8 @@
 #include "codec/fail.h"
 #include "codec/wire.h"
 
+enum { BY_INDEX = 32 }; /* entries of a list after which it counts as long */
+
 /* --- room ----------------------------------------------------------------- */
 
 unsigned char *mp_enc_grow(lua_State *L, struct mp_encoded *e, size_t n) {
@@ -88,7 +90,8 @@ static inline void put_number(lua_State *L, struct mp_encoded *e, int index) {
 ** referred to by the slot's number.
 */
 static int recent_slot(struct mp_encoded *e, const char *s) {
-  struct mp_recent *r = &e->recent[mp_ptr_hash(s) % MP_RECENT & ~(size_t)1];
+  uint64_t h = ((uint64_t)(uintptr_t)s >> 3) * UINT64_C(0x9E3779B97F4A7C15);
+  struct mp_recent *r = &e->recent[(h >> 40) % MP_RECENT & ~UINT64_C(1)];
   for (int i = 0; i < 2; i++)
     if (r[i].string == s && r[i].number >= e->recent_base &&
         e->recent_count - r[i].number <= MP_SLOTS)
@@ -164,7 +167,7 @@ void mp_enc_anchor(lua_State *L, struct mp_encoded *e) {
 }
 
 void mp_enc_record_begins(struct mp_encoded *e, const void *object) {
-  *mp_ptrmap_get(&e->seen, object) = e->out.len;
+  mp_ptrmap_set(&e->seen, object, e->out.len);
 }
 
 int mp_enc_turn_rich(struct mp_encoded *e) {
@@ -184,21 +187,20 @@ static void check_complete(lua_State *L, struct mp_encoded *e, uint64_t at) {
 
 /* Is the object on top written already?  Then refers to it: 1.  Otherwise
 ** its record begins here. */
-static int refer(lua_State *L, struct mp_encoded *e) {
-  int found;
-  uint64_t *at =
-      mp_ptrmap_put(&e->seen, lua_topointer(L, -1), e->out.len, &found);
-  if (at == NULL)
+static int refer(lua_State *L, struct mp_encoded *e, const void *p) {
+  uint64_t at = 0;
+  int rc = mp_ptrmap_put(&e->seen, p, e->out.len, &at);
+  if (rc < 0)
     mp_codec_no_memory(L);
-  if (!found) {
+  if (rc > 0) {
     if (e->rich)
       mp_enc_anchor(L, e);
     return 0;
   }
-  check_complete(L, e, *at);
-  e->out.data[*at] |= 1;
+  check_complete(L, e, at);
+  e->out.data[at] |= 1;
   mp_enc_tag(L, e, MP_TAG_REF);
-  mp_enc_varint(L, e, *at);
+  mp_enc_varint(L, e, at);
   return 1;
 }
 
@@ -216,13 +218,22 @@ int mp_put_table(lua_State *L, struct mp_encoded *e, int object) {
   return 0;
 }
 
+/* May the table have a name?  A metatable may be a class in a global, and so
+** may any table where functions are sent. */
+static inline int maybe_named(const struct mp_encoded *e, const void *p) {
+  return e->names != NULL &&
+         (mp_names_maybe(e->names, p) || e->rich ||
+          (e->depth > 0 && e->frames[e->depth - 1].kind == MP_FRAME_TAIL));
+}
+
 static int put_reference_type(lua_State *L, struct mp_encoded *e, int type) {
   int rc;
-  if (refer(L, e))
+  const void *p = lua_topointer(L, -1);
+  if (refer(L, e, p))
     return 1;
   switch (type) {
   case LUA_TTABLE:
-    if (e->names != NULL && (rc = mp_put_named(L, e)) >= 0)
+    if (maybe_named(e, p) && (rc = mp_put_named(L, e)) >= 0)
       return rc;
     if (!lua_getmetatable(L, -1))
       return mp_put_table(L, e, 0);
@@ -286,6 +297,39 @@ static void finish_table(lua_State *L, struct mp_encoded *e) {
 }
 
 /*
+** lua_next finds its place by the key each time and must be asked for the key's
+** type; a long list is read faster by index.  That needs to be sure that the
+** whole list is in the table's array part, or entries of the hash part that
+** come before the list's last would be left out: it is, when lua_next knows the
+** index behind the last, which has no value.
+*/
+static int next_of(lua_State *L) {
+  lua_next(L, 1);
+  return 0;
+}
+
+static int is_array(lua_State *L, lua_Integer n) {
+  int collecting = lua_gc(L, LUA_GCISRUNNING);
+  lua_gc(L, LUA_GCSTOP); /* the error has a message */
+  lua_pushcfunction(L, next_of);
+  lua_pushvalue(L, -4);
+  lua_pushinteger(L, n + 1);
+  int rc = lua_pcall(L, 2, 0, 0);
+  if (rc != LUA_OK)
+    lua_pop(L, 1);
+  if (collecting)
+    lua_gc(L, LUA_GCRESTART);
+  return rc == LUA_OK;
+}
+
+/* stack: table, key, value.  By index from here on? */
+static void try_by_index(lua_State *L, struct mp_frame *f) {
+  lua_Unsigned n = lua_rawlen(L, -3);
+  if (n >= 2 * BY_INDEX && n < INT32_MAX && is_array(L, (lua_Integer)n))
+    f->until = (uint32_t)n;
+}
+
+/*
 ** A list ends at the first key that is not the next integer.  Small holes
 ** below the length are filled with nil: the decoded table then has its
 ** entries, and its length, where the original has them.
@@ -312,7 +356,8 @@ static inline int in_list(lua_State *L, struct mp_encoded *e,
       lua_isinteger(L, -2) ? lua_tointegerx(L, -2, NULL) : 0;
   if (key != next)
     return over_hole(L, e, f, key, next);
-  f->list++;
+  if (++f->list == BY_INDEX)
+    try_by_index(L, f);
   return 1;
 }
 
@@ -344,12 +389,29 @@ static int put_key(lua_State *L, struct mp_encoded *e, struct mp_frame *f) {
   return 1;
 }
 
+/* stack: table, key.  0: a value opened a frame, or the walk begins again;
+** 1: the list is at its end, and lua_next goes on from there. */
+static int by_index(lua_State *L, struct mp_encoded *e, struct mp_frame *f) {
+  while (f->list < f->until) {
+    lua_rawgeti(L, -2, (lua_Integer)++f->list);
+    if (!put_plain(L, e, -1) && (!mp_put_value(L, e) || e->turn_rich))
+      return 0;
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+  lua_pushinteger(L, (lua_Integer)f->until);
+  f->until = 0;
+  return 1;
+}
+
 /* Goes on with the table whose frame is on top, up to its end or to a value
 ** that opens a frame. */
 static void step_table(lua_State *L, struct mp_encoded *e) {
   struct mp_frame *f = mp_enc_top(e);
   int due = f->value_due;
   f->value_due = 0;
+  if (f->until != 0 && !by_index(L, e, f))
+    return;
   while (due || lua_next(L, -2)) {
     if (!due && !in_list(L, e, f) && !put_key(L, e, f))
       return;
@@ -357,6 +419,8 @@ static void step_table(lua_State *L, struct mp_encoded *e) {
     if (!put_plain(L, e, -1) && (!mp_put_value(L, e) || e->turn_rich))
       return;
     lua_pop(L, 1);
+    if (f->until != 0 && !by_index(L, e, f))
+      return;
   }
   finish_table(L, e);
 }
@@ -396,7 +460,9 @@ static int walk(lua_State *L, struct mp_encoded *e) {
 /* --- the message ---------------------------------------------------------- */
 
 static void begin(lua_State *L, struct mp_encoded *e) {
-  mp_enc_reset(e);
+  if (!e->clean)
+    mp_enc_reset(e);
+  e->clean = 0;
   e->base = e->self + 1;
   lua_settop(L, e->self);
   mp_enc_room(L, e, MP_HEAD);

@@ -44,6 +44,7 @@ struct mp_frame {
   uint32_t list; /* TABLE: entries written as a list; others: how many done */
   uint32_t pairs; /* TABLE: entries written as key and value; others: of how
                      many */
+  uint32_t until; /* TABLE: if not 0, the list is read by index up to here */
   uint8_t kind;
   uint8_t in_list;   /* TABLE: still in the list */
   uint8_t value_due; /* TABLE: a key is being written, its value comes next */
@@ -102,7 +103,7 @@ struct mp_encoded {
   uint8_t noted; /* SENT and ADDITIONS have something of the last message */
   uint8_t carries; /* globals by value */
   uint8_t additions; /* 2: the libraries' tables were not looked up yet */
-  uint8_t busy;
+  uint8_t busy, clean;
   struct mp_names *names; /* NULL when no code may pass */
   struct mp_names *index; /* the same, from one message to the next */
   uint64_t limit;

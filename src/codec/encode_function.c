@@ -317,14 +317,14 @@ int mp_put_function(lua_State *L, struct mp_encoded *e) {
 
 /* The next upvalue of the function on top.  1: written; 0: a frame has it. */
 static int put_upvalue(lua_State *L, struct mp_encoded *e, int i) {
-  int found;
+  uint64_t number = 0;
   void *id = lua_upvalueid(L, -1, i);
-  uint64_t *number = mp_ptrmap_put(&e->cell_of, id, e->cells, &found);
-  if (number == NULL)
+  int rc = mp_ptrmap_put(&e->cell_of, id, e->cells, &number);
+  if (rc < 0)
     mp_codec_no_memory(L);
-  if (found) {
+  if (rc == 0) {
     mp_enc_tag(L, e, MP_UPVALUE_SEEN);
-    mp_enc_varint(L, e, *number);
+    mp_enc_varint(L, e, number);
     return 1;
   }
   e->cells++;

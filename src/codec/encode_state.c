@@ -17,7 +17,7 @@
 #include "codec/fail.h"
 
 enum {
-  KEEP = 1024 * 1024, /* bytes that a resting buffer may have */
+  KEEP = 4 * 1024 * 1024, /* bytes that a resting buffer may have */
   SPILL_AT = 8192,   /* slots on the Lua stack before some are spilled */
   SPILL = 4096,      /* slots that move at a time */
   ROOM_ABOVE = 16    /* what a step may push above its slots */
@@ -153,6 +153,7 @@ void mp_encoded_done(lua_State *L, struct mp_encoded *e) {
   }
   if (can_rest(L, e)) {
     mp_enc_reset(e);
+    e->clean = 1;
     e->busy = 0;
   }
   else

@@ -36,6 +36,7 @@ struct entry {
 };
 
 struct mp_names {
+  struct mp_names_head head; /* addresses in either map, and the globals' */
   struct mp_ptrmap modules, globals; /* object -> entry */
   struct mp_buf entries;             /* struct entry; the first is no entry */
   uint64_t signature; /* of package.loaded, if nobody tells of changes */
@@ -61,6 +62,11 @@ static uint32_t count(const struct mp_names *n) {
   return (uint32_t)(n->entries.len / sizeof(struct entry));
 }
 
+static void set_filter(struct mp_names *n, const void *p) {
+  unsigned bit = mp_names_bit(p);
+  n->head.filter[bit / 64] |= UINT64_C(1) << bit % 64;
+}
+
 /* stack: ..., key; `keys` is the index of KEYS */
 static uint32_t new_entry(lua_State *L, struct mp_names *n, int keys,
                           uint32_t up, enum mp_name_kind kind) {
@@ -78,16 +84,17 @@ static uint32_t new_entry(lua_State *L, struct mp_names *n, int keys,
 static uint32_t enter(lua_State *L, struct mp_names *n, struct mp_ptrmap *map,
                       int keys, int index, uint32_t up,
                       enum mp_name_kind kind) {
-  int found;
+  uint64_t known;
   const void *p = lua_topointer(L, index);
   if (p == NULL)
     p = n; /* a light userdata may be NULL: cjson.null is */
   if (p == n->globals_table || p == n->loaded_table)
     return 0;
-  uint64_t *at = mp_ptrmap_put(map, p, count(n), &found);
-  if (at == NULL)
+  int rc = mp_ptrmap_put(map, p, count(n), &known);
+  if (rc < 0)
     mp_codec_no_memory(L);
-  return found ? 0 : new_entry(L, n, keys, up, kind);
+  set_filter(n, p);
+  return rc == 0 ? 0 : new_entry(L, n, keys, up, kind);
 }
 
 /* --- making the index ----------------------------------------------------- */
@@ -208,6 +215,7 @@ static void forget(struct mp_names *n) {
   mp_ptrmap_fini(&n->globals);
   mp_buf_fini(&n->entries);
   n->keys = 0;
+  memset(&n->head, 0, sizeof n->head);
 }
 
 /* stack: index userdata */
@@ -220,6 +228,7 @@ static void make(lua_State *L, struct mp_names *n) {
   lua_pushglobaltable(L);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   n->globals_table = lua_topointer(L, self + 1);
+  set_filter(n, n->globals_table);
   n->loaded_table = NULL; /* it has a name: package.loaded */
   set_key_table(L, self, UV_KEYS);
   set_key_table(L, self, UV_QUEUE);
@@ -419,16 +428,19 @@ static int leads_there(lua_State *L, int depth) {
 static enum mp_name_kind find(lua_State *L, struct mp_names *n,
                               const struct mp_ptrmap *map, int *depth) {
   const void *p = lua_topointer(L, -1);
-  const uint64_t *i = mp_ptrmap_get(map, p == NULL ? n : p);
-  if (i == NULL || !lua_checkstack(L, DEEPEST + 8))
+  uint64_t i;
+  if (p == NULL)
+    p = n;
+  if (!mp_names_maybe(n, p) || !mp_ptrmap_get(map, p, &i) ||
+      !lua_checkstack(L, DEEPEST + 8))
     return MP_NAME_NONE;
-  *depth = push_path(L, n, (uint32_t)*i);
+  *depth = push_path(L, n, (uint32_t)i);
   if (map == &n->globals)
     lua_pushglobaltable(L);
   else
     lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   if (leads_there(L, *depth))
-    return entry_of(n, *i)->kind;
+    return entry_of(n, i)->kind;
   lua_pop(L, *depth);
   return MP_NAME_NONE;
 }
@@ -443,6 +455,7 @@ enum mp_name_kind mp_names_module(lua_State *L, struct mp_names *n,
 /* stack: KEYS at `keys`, ..., table, which is entry `up` or all globals */
 static void scan_globals(lua_State *L, struct mp_names *n, int keys,
                          uint32_t up) {
+  uint64_t known;
   int seen = 0;
   for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
     if (up != 0 && ++seen > NAMESPACE) {
@@ -450,7 +463,7 @@ static void scan_globals(lua_State *L, struct mp_names *n, int keys,
       return;
     }
     if (lua_type(L, -2) != LUA_TSTRING || !lua_istable(L, -1) ||
-        mp_ptrmap_get(&n->modules, lua_topointer(L, -1)) != NULL)
+        mp_ptrmap_get(&n->modules, lua_topointer(L, -1), &known))
       continue;
     lua_pushvalue(L, -2);
     uint32_t i = enter(L, n, &n->globals, keys, -2, up, MP_NAME_GLOBAL);

@@ -18,7 +18,26 @@
 
 #include "lua.h"
 
+/* How it begins: a set of addresses that may have a name.  It lies in the
+** processor's cache, where most others are told from them. */
+enum { MP_NAMES_FILTER = 16384 }; /* bits */
+struct mp_names_head {
+  uint64_t filter[MP_NAMES_FILTER / 64];
+};
+
 struct mp_names;
+
+static inline unsigned mp_names_bit(const void *p) {
+  uint64_t h = (uint64_t)(uintptr_t)p * UINT64_C(0x9E3779B97F4A7C15);
+  return (unsigned)(h >> 40) % MP_NAMES_FILTER;
+}
+
+/* 0: the object has no name; a NULL is something else's. */
+static inline int mp_names_maybe(const struct mp_names *n, const void *p) {
+  const struct mp_names_head *head = (const struct mp_names_head *)(const void *)n;
+  unsigned bit = mp_names_bit(p);
+  return (int)(head->filter[bit / 64] >> bit % 64 & 1);
+}
 
 enum mp_name_kind {
   MP_NAME_NONE,

@@ -5,10 +5,15 @@
 
 #include "codec/ptrmap.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SMALLEST = 32, KEEP = 1024 };
+enum {
+  SMALLEST = 64,
+  KEEP = 256 * 1024 /* entries that stay when the map is cleared */
+};
+#define VALUE_MASK ((UINT64_C(1) << 48) - 1)
 
 void mp_ptrmap_fini(struct mp_ptrmap *m) {
   free(m->entries);
@@ -18,55 +23,68 @@ void mp_ptrmap_fini(struct mp_ptrmap *m) {
 void mp_ptrmap_clear(struct mp_ptrmap *m) {
   if (m->count == 0)
     return;
-  if (m->mask >= KEEP) {
+  if (m->mask >= KEEP || m->generation == UINT16_MAX) {
     mp_ptrmap_fini(m);
     return;
   }
-  memset(m->entries, 0, (m->mask + 1) * sizeof *m->entries);
+  m->generation++;
   m->count = 0;
 }
 
 /* The entry of key, or the free one where it belongs. */
-static struct mp_ptrmap_entry *find(const struct mp_ptrmap *m,
-                                    const void *key) {
+static inline struct mp_ptrmap_entry *find(const struct mp_ptrmap *m,
+                                           const void *key) {
   size_t i = mp_ptr_hash(key) & m->mask;
-  while (m->entries[i].key != NULL && m->entries[i].key != key)
+  while (m->entries[i].generation == m->generation && m->entries[i].key != key)
     i = (i + 1) & m->mask;
   return &m->entries[i];
 }
 
-uint64_t *mp_ptrmap_get(const struct mp_ptrmap *m, const void *key) {
-  if (m->entries == NULL)
-    return NULL;
-  struct mp_ptrmap_entry *e = find(m, key);
-  return e->key == NULL ? NULL : &e->value;
-}
-
-static int grow(struct mp_ptrmap *m) {
-  struct mp_ptrmap bigger = {NULL, 0, m->count};
-  size_t room = m->entries == NULL ? SMALLEST : (m->mask + 1) * 4;
-  bigger.entries = calloc(room, sizeof *bigger.entries);
-  if (bigger.entries == NULL)
+int mp_ptrmap_get(const struct mp_ptrmap *m, const void *key,
+                  uint64_t *value) {
+  if (m->count == 0)
     return 0;
-  bigger.mask = room - 1;
-  for (size_t i = 0; m->entries != NULL && i <= m->mask; i++)
-    if (m->entries[i].key != NULL)
-      *find(&bigger, m->entries[i].key) = m->entries[i];
-  free(m->entries);
-  *m = bigger;
+  const struct mp_ptrmap_entry *e = find(m, key);
+  if (e->generation != m->generation)
+    return 0;
+  *value = e->value;
   return 1;
 }
 
-uint64_t *mp_ptrmap_put(struct mp_ptrmap *m, const void *key, uint64_t value,
-                        int *found) {
-  if (m->count * 2 >= m->mask && !grow(m))
-    return NULL;
+void mp_ptrmap_set(struct mp_ptrmap *m, const void *key, uint64_t value) {
+  find(m, key)->value = value & VALUE_MASK;
+}
+
+static int grow(struct mp_ptrmap *m) {
+  struct mp_ptrmap bigger = {NULL, 0, m->count, 1};
+  size_t room = m->entries == NULL ? SMALLEST : (m->mask + 1) * 4;
+  bigger.entries = calloc(room, sizeof *bigger.entries);
+  if (bigger.entries == NULL)
+    return -ENOMEM;
+  bigger.mask = room - 1;
+  for (size_t i = 0; m->entries != NULL && i <= m->mask; i++)
+    if (m->entries[i].generation == m->generation) {
+      struct mp_ptrmap_entry *e = find(&bigger, m->entries[i].key);
+      *e = m->entries[i];
+      e->generation = 1;
+    }
+  free(m->entries);
+  *m = bigger;
+  return 0;
+}
+
+int mp_ptrmap_put(struct mp_ptrmap *m, const void *key, uint64_t value,
+                  uint64_t *found) {
+  if (m->count * 2 >= m->mask && grow(m) < 0)
+    return -ENOMEM;
   struct mp_ptrmap_entry *e = find(m, key);
-  *found = e->key != NULL;
-  if (!*found) {
-    e->key = key;
-    e->value = value;
-    m->count++;
+  if (e->generation == m->generation) {
+    *found = e->value;
+    return 0;
   }
-  return &e->value;
+  e->key = key;
+  e->value = value & VALUE_MASK;
+  e->generation = m->generation;
+  m->count++;
+  return 1;
 }
