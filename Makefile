@@ -104,7 +104,7 @@ $(BUILD)/spec/%: $(BUILD)/spec/c/%.o $(OBJ_LIB)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -Wl,-E -o $@ $^ \
 	  -Wl,--whole-archive $(LUA_A) -Wl,--no-whole-archive $(LIBS_CORE)
 
-.PRECIOUS: $(BUILD)/spec/c/%.o $(BUILD)/lua_bundle.c
+.SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 # --- what the machine lacks ---------------------------------------------------
