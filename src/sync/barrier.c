@@ -190,23 +190,19 @@ static int give_up(struct mp_arena *a, struct mp_barrier *b,
 /* 0: we are the actor; else as mp_barrier_step. */
 static int wait_outcome(struct mp_arena *a, struct mp_barrier *b,
                         struct mp_barrier_wait *w, int64_t deadline) {
-  int must_look = 1;
-  for (;;) {
-    uint32_t seen = mp_gate_seen(&b->gate);
-    int rc = outcome(b, w);
-    if (rc != 0)
-      return rc;
-    if (must_look && (rc = look(a, b, w)) != 0)
-      return rc < 0 ? rc : 0;
-    if (must_look && (rc = outcome(b, w)) != 0)
-      return rc;
+  uint32_t seen = mp_gate_seen(&b->gate);
+  int rc = outcome(b, w);
+  if (rc == 0 && (rc = look(a, b, w)) != 0)
+    return rc < 0 ? rc : 0;
+  while (rc == 0 && (rc = outcome(b, w)) == 0) {
     rc = mp_gate_wait(&b->gate, seen, deadline);
     if (rc == -ETIMEDOUT)
       return give_up(a, b, w);
-    if (rc == -EINTR)
-      return rc;
-    must_look = mp_gate_seen(&b->gate) == seen;
+    if (rc == 0 && mp_gate_seen(&b->gate) == seen)
+      rc = -EINTR; /* a slice is over; the next call looks again */
+    seen = mp_gate_seen(&b->gate);
   }
+  return rc;
 }
 
 int mp_barrier_step(struct mp_arena *a, struct mp_barrier *b,

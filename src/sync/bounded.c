@@ -191,9 +191,10 @@ static int wait_for_unit(struct mp_arena *a, struct mp_bounded *b,
   int rc = mp_gate_wait(&b->gate, seen, end);
   if (rc == -EINTR)
     return rc;
-  if (rc == -ETIMEDOUT || mp_gate_seen(&b->gate) == seen)
-    give_back_the_deads(a, b);
-  return 0;
+  if (rc != -ETIMEDOUT && mp_gate_seen(&b->gate) != seen)
+    return 0;
+  give_back_the_deads(a, b);
+  return first ? 0 : -EINTR;
 }
 
 int mp_bounded_acquire(struct mp_arena *a, struct mp_bounded *b,

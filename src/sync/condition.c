@@ -72,7 +72,7 @@ static int sleep_on(_Atomic uint32_t *word, int64_t deadline) {
     return -ETIMEDOUT;
   int rc = mp_futex_wait(word, WAITING_ASLEEP,
                          mp_slice_end(now, MP_SLICE, deadline));
-  return rc == -EINTR ? rc : -EAGAIN;
+  return rc < 0 ? mp_slice_over(rc) : -EAGAIN;
 }
 
 int mp_condition_sleep(struct mp_cond_wait *w, int64_t deadline) {

@@ -61,8 +61,7 @@ static int sleep_on(struct mp_event *e, uint32_t word, int64_t now,
   if (!(word & SLEEPERS) && !swap(e, &word, word | SLEEPERS))
     return 0;
   int64_t end = mp_slice_end(now, MP_SLICE, deadline);
-  int rc = mp_futex_wait(&e->word, word | SLEEPERS, end);
-  return rc == -EINTR ? rc : 0;
+  return mp_slice_over(mp_futex_wait(&e->word, word | SLEEPERS, end));
 }
 
 int mp_event_wait(struct mp_event *e, uint32_t seen, int64_t deadline) {

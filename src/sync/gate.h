@@ -24,12 +24,22 @@
 #ifndef MP_SYNC_GATE_H
 #define MP_SYNC_GATE_H
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
 #include "os/clock.h"
 
 #define MP_SLICE (100 * MP_MS)
+
+/*
+** A signal may come just before the system call that it should interrupt: then
+** the handler has run and nothing returns -EINTR.  So a wait that ends with
+** its slice returns -EINTR as well, and the caller looks what handlers left.
+*/
+static inline int mp_slice_over(int rc) {
+  return rc == -ETIMEDOUT ? -EINTR : rc;
+}
 
 /* Until when to sleep: a slice, but not beyond the deadline. */
 static inline int64_t mp_slice_end(int64_t now, int64_t slice,

@@ -15,6 +15,7 @@
 
 /* The first sleep is short: the holder may be dead already. */
 #define FIRST_SLICE (1 * MP_MS)
+enum { SLICES = 3 }; /* then the caller looks for signals: mp_slice_over */
 
 int mp_lock_is(struct mp_arena *a, mp_off off) {
   static const enum mp_object_type with_lock[] = {
@@ -41,7 +42,7 @@ struct attempt {
   uint32_t me;
   uint32_t keep;    /* WAITERS, once we have slept: others may sleep, too */
   uint32_t suspect; /* the owner that has outlasted a slice */
-  int64_t slice;
+  int slices;       /* that are over */
 };
 
 /* 0 or 1 when taken, -EAGAIN when somebody holds it; `look`: who lives. */
@@ -68,19 +69,20 @@ static int sleep_on(struct mp_lock *l, struct attempt *t, uint32_t seen,
                     int64_t now, int64_t deadline) {
   if (!announce(l, &seen))
     return 0;
-  int64_t end = mp_slice_end(now, t->slice, deadline);
+  int64_t slice = t->slices == 0 ? FIRST_SLICE : MP_SLICE;
+  int64_t end = mp_slice_end(now, slice, deadline);
   int rc = mp_futex_wait(&l->word, seen | MP_LOCK_WAITERS, end);
   t->keep = MP_LOCK_WAITERS;
   if (rc != -ETIMEDOUT)
     return rc;
   t->suspect = owner_of(seen);
-  t->slice = MP_SLICE;
+  t->slices++;
   return 0;
 }
 
 static int acquire_slow(struct mp_arena *a, struct mp_lock *l, uint32_t me,
                         int64_t deadline) {
-  struct attempt t = {me, 0, 0, FIRST_SLICE};
+  struct attempt t = {me, 0, 0, 0};
   for (;;) {
     uint32_t seen = atomic_load_explicit(&l->word, memory_order_relaxed);
     int64_t now = mp_now();
@@ -90,6 +92,8 @@ static int acquire_slow(struct mp_arena *a, struct mp_lock *l, uint32_t me,
       return rc;
     if (now >= deadline)
       return -ETIMEDOUT;
+    if (t.slices == SLICES)
+      return -EINTR;
     t.suspect = 0;
     if (owner_of(seen) != 0)
       rc = sleep_on(l, &t, seen, now, deadline);

@@ -52,8 +52,8 @@ struct mp_lock {
 /* Has this object a lock at its beginning? */
 int mp_lock_is(struct mp_arena *a, mp_off off);
 
-/* 0: taken; 1: taken from a holder that died; -ETIMEDOUT, -EINTR; -EOVERFLOW
-** (depth).  A recursive one that this process owns is taken once more. */
+/* 0: taken; 1: taken from a holder that died; -ETIMEDOUT; -EINTR (call again;
+** comes at intervals in any case); -EOVERFLOW (depth).  A recursive one that this process owns is taken once more. */
 int mp_lock_acquire(struct mp_arena *a, struct mp_lock *l, int64_t deadline);
 
 /* The same after a message that the holder has sent and will soon let go:

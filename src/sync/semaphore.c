@@ -32,8 +32,7 @@ static int sleep_on(struct mp_sem *s, uint32_t seen, int64_t now,
   if (seen == 0 && !swap(s, &seen, MP_SEM_WAITERS))
     return 0;
   int64_t end = mp_slice_end(now, MP_SLICE, deadline);
-  int rc = mp_futex_wait(&s->word, MP_SEM_WAITERS, end);
-  return rc == -EINTR ? rc : 0;
+  return mp_slice_over(mp_futex_wait(&s->word, MP_SEM_WAITERS, end));
 }
 
 int mp_sem_acquire(struct mp_sem *s, int64_t deadline) {

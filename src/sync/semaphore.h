@@ -30,7 +30,7 @@ struct mp_sem {
   _Atomic uint32_t word;
 };
 
-/* 0, -ETIMEDOUT, -EINTR */
+/* 0, -ETIMEDOUT, -EINTR (call again; comes at intervals in any case) */
 int mp_sem_acquire(struct mp_sem *s, int64_t deadline);
 
 /* 0, or -EOVERFLOW: more than MP_SEM_MAX units. */
