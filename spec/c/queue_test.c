@@ -69,7 +69,19 @@ static int put(struct mp_queue *q, uint64_t id, uint64_t size,
                int64_t deadline) {
   struct note n = {id, size};
   struct mp_parcel p = parcel(&n);
-  return mp_queue_put(arena, q, &p, deadline);
+  int rc;
+  do /* waits end at intervals, as if by a signal */
+    rc = mp_queue_put(arena, q, &p, deadline);
+  while (rc == -EINTR);
+  return rc;
+}
+
+static int join(struct mp_queue *q, int64_t deadline) {
+  int rc;
+  do
+    rc = mp_queue_join(arena, q, deadline);
+  while (rc == -EINTR);
+  return rc;
 }
 
 /* The id, or a negative code; a damaged message is MP_ECORRUPT. */
@@ -77,7 +89,10 @@ static int64_t get(struct mp_queue *q, int64_t deadline) {
   unsigned char small[MP_INLINE_MAX];
   struct mp_item item;
   uint64_t id;
-  int rc = mp_queue_get(arena, q, small, &item, deadline);
+  int rc;
+  do
+    rc = mp_queue_get(arena, q, small, &item, deadline);
+  while (rc == -EINTR);
   if (rc < 0)
     return rc;
   rc = is_whole(&item, &id) ? 0 : MP_ECORRUPT;
@@ -205,11 +220,11 @@ static void shuts_down(void) {
   h = make(0, MP_Q_JOINABLE);
   put(h.q, 1, 16, 0);
   put(h.q, 2, 5000, 0);
-  CHECK(mp_queue_join(arena, h.q, 0) == -ETIMEDOUT);
+  CHECK(join(h.q, 0) == -ETIMEDOUT);
   CHECK(mp_queue_shutdown(arena, h.q, 1) == 0);
   CHECK(get(h.q, MP_FOREVER) == MP_ESHUTDOWN);
   CHECK(mp_queue_count(arena, h.q) == 0);
-  CHECK(mp_queue_join(arena, h.q, MP_FOREVER) == 0);
+  CHECK(join(h.q, MP_FOREVER) == 0);
   drop(&h);
 }
 
@@ -316,14 +331,14 @@ static void knows_what_the_dead_took(void) {
   for (uint64_t i = 0; i < 5; i++)
     put(h.q, i, 16, 0);
   status_of(child(take_and_die, h.q, 2));
-  CHECK(mp_queue_join(arena, h.q, in_ms(20)) == -ETIMEDOUT); /* 3 wait */
+  CHECK(join(h.q, in_ms(20)) == -ETIMEDOUT); /* 3 wait */
   pid_t pid = child(finish_all, h.q, 3);
-  CHECK(mp_queue_join(arena, h.q, in_ms(5000)) == MP_ELOST);
+  CHECK(join(h.q, in_ms(5000)) == MP_ELOST);
   status_of(pid);
   CHECK(mp_queue_task_done(arena, h.q) == 0);
-  CHECK(mp_queue_join(arena, h.q, 0) == MP_ELOST);
+  CHECK(join(h.q, 0) == MP_ELOST);
   CHECK(mp_queue_task_done(arena, h.q) == 0);
-  CHECK(mp_queue_join(arena, h.q, 0) == 0);
+  CHECK(join(h.q, 0) == 0);
   CHECK(mp_queue_task_done(arena, h.q) == MP_EEMPTY);
   drop(&h);
 }

@@ -505,6 +505,12 @@ static int first_post(struct mp_arena *a, void *p) {
   return mp_sem_release(body(a, p));
 }
 
+/* Waits end at intervals, as if by a signal: they are made again. */
+#define AGAIN(rc, call) \
+  do                    \
+    rc = (call);        \
+  while (rc == -EINTR)
+
 static int timely(int rc, int64_t deadline) {
   if (mp_now() > deadline + 200 * MP_MS)
     return -1;
@@ -513,7 +519,9 @@ static int timely(int rc, int64_t deadline) {
 
 static int second_take(struct mp_arena *a, void *p) {
   int64_t deadline = mp_now() + 40 * MP_MS;
-  return timely(mp_sem_acquire(body(a, p), deadline), deadline);
+  int rc;
+  AGAIN(rc, mp_sem_acquire(body(a, p), deadline));
+  return timely(rc, deadline);
 }
 
 static const char *check_sem_few(struct mp_arena *a, void *p) {
@@ -524,16 +532,20 @@ static const char *check_sem_few(struct mp_arena *a, void *p) {
 
 static int second_bounded(struct mp_arena *a, void *p) {
   struct mp_bounded *b = body(a, p);
-  for (int i = 0; i < 3; i++)
-    if (mp_bounded_acquire(a, b, mp_now() + MP_SECOND) < 0)
-      return -1;
-  return 0;
+  int64_t deadline = mp_now() + MP_SECOND;
+  int rc = 0;
+  for (int i = 0; rc == 0 && i < 3; i++)
+    AGAIN(rc, mp_bounded_acquire(a, b, deadline));
+  return rc;
 }
 
 static int second_event(struct mp_arena *a, void *p) {
   struct mp_event *e = body(a, p);
   int64_t deadline = mp_now() + 40 * MP_MS;
-  return timely(mp_event_wait(e, mp_event_begin(e), deadline), deadline);
+  uint32_t seen = mp_event_begin(e);
+  int rc;
+  AGAIN(rc, mp_event_wait(e, seen, deadline));
+  return timely(rc, deadline);
 }
 
 static int second_wait(struct mp_arena *a, void *p) {
@@ -544,7 +556,9 @@ static int second_wait(struct mp_arena *a, void *p) {
   int64_t deadline = mp_now() + 40 * MP_MS;
   if (mp_condition_begin(a, c, &w) < 0)
     return -1;
-  int rc = timely(mp_condition_sleep(&w, deadline), deadline);
+  int rc;
+  AGAIN(rc, mp_condition_sleep(&w, deadline));
+  rc = timely(rc, deadline);
   mp_condition_end(&w);
   if (mp_condition_relock(a, c, &w) < 0)
     return -1;
@@ -573,7 +587,7 @@ static int second_pass(struct mp_arena *a, void *p) {
   int rc = mp_barrier_begin(a, b, &w);
   if (rc < 0)
     return timely(rc, deadline);
-  rc = mp_barrier_step(a, b, &w, deadline);
+  AGAIN(rc, mp_barrier_step(a, b, &w, deadline));
   if (rc == 0)
     rc = mp_barrier_done(a, b, &w);
   return timely(rc, deadline);

@@ -97,7 +97,7 @@ static int wait_at(struct mp_arena *a, struct mp_gate *g, uint32_t seen,
   if (now - last >= MP_SLICE &&
       atomic_compare_exchange_strong(&last_sweep, &last, now))
     mp_slot_sweep_idle(a);
-  return 0;
+  return -EINTR; /* a signal just before the sleep interrupts nothing */
 }
 
 /* --- sending -------------------------------------------------------------- */

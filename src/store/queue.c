@@ -56,10 +56,13 @@ int mp_queue_create(struct mp_arena *a, uint64_t maxsize, uint32_t flags,
 
 /* --- waiting -------------------------------------------------------------- */
 
-/* 0: look again; `late` when the deadline is over; -EINTR. */
+/* 0: look again; `late` when the deadline is over; -EINTR, also when a slice
+** is over (a signal just before the sleep interrupts nothing). */
 static int wait_at(struct mp_gate *g, uint32_t seen, int64_t deadline,
                    int late) {
   int rc = mp_gate_wait(g, seen, deadline);
+  if (rc == 0 && mp_gate_seen(g) == seen)
+    return -EINTR;
   return rc == -ETIMEDOUT ? late : rc;
 }
 

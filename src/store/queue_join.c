@@ -205,6 +205,8 @@ int mp_queue_join(struct mp_arena *a, struct mp_queue *q, int64_t deadline) {
     if (is_lost(a, q))
       return MP_ELOST;
     rc = mp_gate_wait(&q->done, seen, deadline);
+    if (rc == 0 && mp_gate_seen(&q->done) == seen)
+      rc = -EINTR; /* a slice is over: see mp_slice_over */
     if (rc < 0)
       return rc;
   }
