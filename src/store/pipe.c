@@ -102,16 +102,23 @@ static int wait_at(struct mp_arena *a, struct mp_gate *g, uint32_t seen,
 
 /* --- sending -------------------------------------------------------------- */
 
+/* The first message always has. */
+static int has_room(const struct mp_channel *c, uint64_t size) {
+  uint64_t n = mp_ring_count(&c->ring);
+  return n == 0 ||
+         (n < MP_PIPE_ROOM / MP_INLINE_MAX && c->bytes + size <= MP_PIPE_ROOM);
+}
+
 static int push(struct mp_arena *a, struct mp_channel *c,
                 const struct mp_parcel *p, mp_off block) {
   if (c->no_receiver)
     return MP_EEOF;
-  if (c->bytes > 0 && c->bytes + p->size > MP_PIPE_ROOM) {
+  if (!has_room(c, block != 0 ? p->size : 0)) {
     *(volatile uint32_t *)&c->full = 1;
     return MP_EFULL;
   }
   int rc = mp_ring_push(a, &c->guard, &c->ring, p, block);
-  if (rc == 0)
+  if (rc == 0 && block != 0)
     mp_set64(a, &c->guard, &c->bytes, c->bytes + p->size);
   return rc;
 }
@@ -158,7 +165,7 @@ static int pop(struct mp_arena *a, struct mp_channel *c, void *small,
   int rc = mp_ring_pop(a, &c->guard, &c->ring, small, item, garbage);
   if (rc == MP_EEMPTY && c->no_sender)
     return MP_EEOF;
-  if (rc == 0)
+  if (rc == 0 && item->block != 0)
     mp_set64(a, &c->guard, &c->bytes, c->bytes - item->size);
   return rc;
 }

@@ -17,7 +17,8 @@
 ** the two ends does.
 **
 ** Messages stay whole with any number of senders and receivers on one end.
-** A sender waits when MP_PIPE_ROOM bytes are under way: a pipe is no store.
+** A sender waits when about MP_PIPE_ROOM bytes are under way (or so many short
+** messages that they may be as much): a pipe is no store.
 ** Blocking and codes as in queue.h.
 */
 
@@ -40,10 +41,10 @@
 struct mp_channel {
   struct mp_object head;
   struct mp_ring ring;
-  uint64_t bytes; /* under way */
   struct mp_guard guard;
+  uint64_t bytes; /* under way in blocks */
   uint32_t full;  /* a sender found no room: the next receiver tells */
-  uint32_t pad0[15];
+  uint32_t pad0[13];
   struct mp_gate items;
   uint32_t pad1[14];
   uint32_t no_sender; /* the sending end is closed everywhere */

@@ -44,9 +44,9 @@ struct mp_taker {
 struct mp_queue {
   struct mp_object head;
   struct mp_ring ring;
-  uint64_t undone; /* joinable: put and neither done nor dropped */
   struct mp_guard guard;
-  uint32_t pad0[16];
+  uint64_t undone; /* joinable: put and neither done nor dropped */
+  uint32_t pad0[14];
   struct mp_gate items; /* something to get */
   uint32_t pad1[14];
   uint64_t maxsize; /* messages; 0: no limit */

@@ -49,11 +49,13 @@ struct mp_item {
   mp_off block; /* 0: the bytes were copied to the caller's memory */
 };
 
-/* Part of a larger shared structure; all zero is an empty ring. */
+/* Part of a larger shared structure; all zero is an empty ring.  Behind a
+** struct mp_object, what seldom changes fills its cache line. */
 struct mp_ring {
   mp_off first;
   mp_off last;
   mp_off spare;
+  uint64_t pad;
   uint64_t rpos;
   uint64_t wpos;
   uint64_t nput; /* messages ever put */
