@@ -94,6 +94,7 @@ static struct mp_encoded *create(lua_State *L) {
   struct mp_encoded *e = lua_newuserdatauv(L, sizeof *e, MP_UV_COUNT);
   memset(e, 0, sizeof *e);
   set_metatable(L);
+  mp_names_make_words(L);
   for (int i = 1; i < MP_UV_ENV; i++) {
     lua_newtable(L);
     lua_setiuservalue(L, -2, i);

@@ -318,7 +318,7 @@ static int names_gc(lua_State *L) {
   return 0;
 }
 
-static void make_words(lua_State *L) {
+void mp_names_make_words(lua_State *L) {
   static const char *const words[MP_W_COUNT] = {"__reduce", "__index",
                                                 "__mpref", "__name"};
   for (int i = 0; i < MP_W_COUNT; i++) {
@@ -339,7 +339,6 @@ static struct mp_names *create(lua_State *L) {
   lua_pushcfunction(L, names_gc);
   lua_setfield(L, -2, "__gc");
   lua_setmetatable(L, -2);
-  make_words(L);
   get_told(L, n);
   make(L, n);
   n->signature = loaded_signature(L);

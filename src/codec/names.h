@@ -74,7 +74,9 @@ const void *mp_names_globals(const struct mp_names *n);
 ** under that name? */
 int mp_names_standard(lua_State *L, const char *name);
 
-/* Strings that are needed often, pushed without an allocation. */
+/* Strings that are needed often, pushed without an allocation; made once a
+** state. */
+void mp_names_make_words(lua_State *L);
 enum mp_word { MP_W_REDUCE, MP_W_INDEX, MP_W_MPREF, MP_W_NAME, MP_W_COUNT };
 void mp_names_word(lua_State *L, enum mp_word w);
 
