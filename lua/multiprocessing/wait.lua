@@ -2,8 +2,9 @@
 -- MIT licence, see LICENSE
 --
 -- Queues and pipes are known to the C half (src/bind/l_wait.c); all else is waited for by a
--- descriptor that is readable when the thing is ready: an integer is one, a process has its
--- sentinel, and what else there is says its own by a method `fileno`.
+-- descriptor: an integer is one, a process has its sentinel, and what else there is says its own
+-- by a method `fileno`. Asynchronous results share the descriptor of their pool, which tells that
+-- something happened, not what: they have `_wait_handle` for it, and `_is_ready` to be asked.
 
 local core = require "multiprocessing.core.wait"
 local options = require "multiprocessing.options"
@@ -19,44 +20,46 @@ local function field(v, name)
   return ok and value or nil
 end
 
+local function is_asked(v)
+  return type(v) == "table" and field(v, "_is_ready") ~= nil
+end
+
 -- what the C half can wait for, in place of `v`
 local function handle_of(v, i)
   if math.type(v) == "integer" or core.waitable(v) then return v end
   if type(v) == "table" or type(v) == "userdata" then
-    if field(v, "_wait_handle") then return v:_wait_handle() end
+    if is_asked(v) then return v:_wait_handle() end
     if math.type(field(v, "sentinel")) == "integer" then return v.sentinel end
     if type(field(v, "fileno")) == "function" then return v:fileno() end
   end
-  error(("bad argument #1 to 'wait' (cannot wait for item %d, a %s)"):format(i, type(v)), 3)
+  error(("bad argument #1 to 'wait' (cannot wait for item %d, a %s)"):format(i, type(v)), 4)
 end
 
-local function is_result(v)
-  return type(v) == "table" and type(v._is_ready) == "function"
-end
-
--- Places of the results that are ready; to ask lets their pools work.
-local function ready_results(list)
-  local ready = {}
+-- those that say so themselves, as a set of places; nil when there is none
+local function ask(list)
+  local ready
   for i, v in ipairs(list) do
-    if is_result(v) and v:_is_ready() then ready[i] = true end
+    if is_asked(v) and v:_is_ready() then
+      ready = ready or {}
+      ready[i] = true
+    end
   end
   return ready
 end
 
--- One round: the places that are ready. A pool's descriptor says only that it has something to
--- do, not that the result in question is there.
-local function round(list, timeout)
-  local ready = ready_results(list)
+-- One wait of the C half: the set of places that are ready. Results that are ready already have no
+-- descriptor to wait for.
+local function look(list, ready, timeout)
   local handles, places = {}, {}
   for i, v in ipairs(list) do
-    if not ready[i] then
-      handles[#handles + 1] = handle_of(v, i)
-      places[#places + 1] = i
+    if not (ready and is_asked(v)) then
+      handles[#handles + 1], places[#places + 1] = handle_of(v, i), i
     end
   end
-  for _, k in ipairs(core.any(handles, next(ready) and 0 or timeout)) do
+  ready = ready or {}
+  for _, k in ipairs(core.any(handles, timeout)) do
     local v = list[places[k]]
-    if not is_result(v) or v:_is_ready() then ready[places[k]] = true end
+    if not is_asked(v) or v:_is_ready() then ready[places[k]] = true end
   end
   return ready
 end
@@ -76,16 +79,20 @@ end
 ---@return any[] ready those of the list that are ready, in its order; empty on timeout
 function M.wait(list, timeout)
   options.check(type(list) == "table", 1, "wait", "table", list)
-  local deadline = type(timeout) == "number" and system.now() + timeout
+  options.check(timeout == nil or type(timeout) == "number", 2, "wait", "number", timeout)
+  if timeout ~= timeout then error("bad argument #2 to 'wait' (timeout is NaN)", 2) end
+  local deadline = timeout and system.now() + timeout
   local ready
   repeat
-    ready = round(list, deadline and deadline - system.now() or timeout)
-  until next(ready) or deadline and system.now() >= deadline
-  local values = {}
+    ready = ask(list)
+    ready = look(list, ready, ready and 0 or timeout)
+    timeout = deadline and deadline - system.now()
+  until next(ready) or timeout and timeout <= 0
+  local those = {}
   for i, v in ipairs(list) do
-    if ready[i] then values[#values + 1] = v end
+    if ready[i] then those[#those + 1] = v end
   end
-  return values
+  return those
 end
 
 return M
