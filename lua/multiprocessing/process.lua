@@ -16,7 +16,6 @@ local randomseed <const> = math.randomseed
 -- state of this process ---------------------------------------------------------------------
 
 local current          -- the Process that this process is
-local parent           -- nil in the first process
 local is_child = false
 local made = 0         -- children made: numbers their names
 local handles = setmetatable({}, { __mode = "k" }) -- apart, so that processes can be sent
@@ -61,10 +60,9 @@ local function check_type(options, name, wanted, level)
     "bad option '%s' to 'Process' (%s expected, got %s)", name, wanted, type(v))
 end
 
-local function default_name(class_name)
-  made = made + 1
-  local identity = current._identity and current._identity .. ":" .. made or tostring(made)
-  return class_name .. "-" .. identity, identity
+-- "3", or "1:3" in the child Process-1. Made when it is asked for: most names never are.
+local function identity_of(self)
+  return self._prefix and self._prefix .. ":" .. self._number or tostring(self._number)
 end
 
 --- Prepares a process that is not started yet.
@@ -90,8 +88,8 @@ function Process:init(options)
     "bad option 'memory_limit' to 'Process' (positive number of bytes expected)")
   self._daemon = options.daemon
   if self._daemon == nil then self._daemon = current._daemon end
-  local name, identity = default_name(self._class_name)
-  self._name, self._identity = options.name or name, identity
+  made = made + 1
+  self._name, self._number, self._prefix = options.name, made, current._number and identity_of(current)
   self._parent_pid = system.getpid()
 end
 
@@ -112,7 +110,7 @@ local function ended(self, timeout)
   return true
 end
 
-function getters:name() return self._name end
+function getters:name() return self._name or self._class_name .. "-" .. identity_of(self) end
 function getters:daemon() return self._daemon end
 
 -- Made when it is first asked for, or needed by a child.
@@ -147,7 +145,7 @@ function setters:name(v)
 end
 
 function setters:daemon(v)
-  check(not handles[self], 2, "cannot change 'daemon' of %s: it has been started", self._name)
+  check(not handles[self], 2, "cannot change 'daemon' of %s: it has been started", self.name)
   check(type(v) == "boolean", 2, "process daemon must be a boolean, got %s", type(v))
   self._daemon = v
 end
@@ -164,7 +162,11 @@ end
 -- These are reachable by name, so that classes can travel by value.
 
 function M.construct(class, options)
-  local self = setmetatable({}, class)
+  local self = setmetatable({ -- with room for what `init` and `start` will add
+    _target = nil, _args = nil, _name = nil, _number = nil, _prefix = nil, _daemon = nil,
+    _memory_limit = nil, _authkey = nil, _parent_pid = nil, _parent_name = nil,
+    _parent_slot = nil, _exitcode = nil, _ended = nil,
+  }, class)
   self:init(options)
   return self
 end
@@ -212,11 +214,11 @@ end
 local function check_started(self, method)
   check_self(self, method)
   if self._closed then
-    errors.raise("ClosedError", ("cannot %s %s: it was closed"):format(method, self._name))
+    errors.raise("ClosedError", ("cannot %s %s: it was closed"):format(method, self.name))
   end
-  check(handles[self], 3, "cannot %s %s: it has not been started", method, self._name)
+  check(handles[self], 3, "cannot %s %s: it has not been started", method, self.name)
   check(self._parent_pid == system.getpid(), 3,
-    "cannot %s %s: only the process that started it can", method, self._name)
+    "cannot %s %s: only the process that started it can", method, self.name)
 end
 
 -- Looks at all children when as many again were started: none stays a zombie for long.
@@ -236,12 +238,12 @@ end
 --- `SerializationError` under spawn and forkserver when something cannot be sent.
 function Process:start()
   check_self(self, "start")
-  check(not handles[self], 2, "cannot start %s: it has been started before", self._name)
+  check(not handles[self], 2, "cannot start %s: it has been started before", self.name)
   check(self._parent_pid == system.getpid(), 2,
-    "cannot start %s: another process made it", self._name)
+    "cannot start %s: another process made it", self.name)
   sweep_sometimes()
   -- All is written down before the fork: after it each page written to is copied first.
-  self._parent_name, self._parent_slot = current._name, core.self()
+  self._parent_name, self._parent_slot = current.name, core.self()
   self._authkey = self.authkey
   handles[self] = core.new()
   running[self] = true
@@ -293,7 +295,7 @@ function Process:close()
   if self._closed then return end
   if handles[self] then
     check_started(self, "close")
-    check(ended(self, 0), 2, "cannot close %s: it still runs; join it first", self._name)
+    check(ended(self, 0), 2, "cannot close %s: it still runs; join it first", self.name)
     handles[self]:close()
   end
   self._closed = true
@@ -311,7 +313,7 @@ local function state_text(self)
 end
 
 function Process:__tostring()
-  return ("<%s name='%s'%s parent=%d %s%s>"):format(self._class_name, self._name,
+  return ("<%s name='%s'%s parent=%d %s%s>"):format(self._class_name, self.name,
     self.pid and " pid=" .. self.pid or "", self._parent_pid, state_text(self),
     self._daemon and " daemon" or "")
 end
@@ -390,14 +392,15 @@ end
 
 local function report(self, failure)
   io.stdout:flush()
-  io.stderr:write(("Process %s:\n%s\n"):format(self._name, failure.text))
+  io.stderr:write(("Process %s:\n%s\n"):format(self.name, failure.text))
 end
 
 -- State of the parent that is not the child's.
 local function become(self)
   is_child = true
-  parent = { name = self._parent_name, pid = self._parent_pid, slot = self._parent_slot }
-  current, made, running, started, exit_functions = self, 0, {}, 0, {}
+  current, made, started = self, 0, 0
+  if next(running) then running = {} end -- in a small child each new table costs a page
+  if exit_functions[1] then exit_functions = {} end
   randomseed(core.seed())
 end
 
@@ -435,7 +438,10 @@ end
 
 --- The process that started this one (`name`, `pid`, `is_alive()`); nil in the first process.
 function M.parent_process()
-  return parent and setmetatable(parent, ParentProcess)
+  if not is_child then return nil end
+  return setmetatable({
+    name = current._parent_name, pid = current._parent_pid, slot = current._parent_slot,
+  }, ParentProcess)
 end
 
 --- The children of this process that still run; collects those that have ended.

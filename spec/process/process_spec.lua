@@ -259,6 +259,19 @@ helper.each_method(function(ctx)
       end))
     end)
 
+    it("has children of its own, started in a coroutine too", function()
+      assert.equal("0 4", ask(function()
+        local m = require "multiprocessing"
+        local function run(code)
+          local p = m.Process{ target = os.exit, args = { code } }
+          p:start()
+          p:join()
+          return p.exitcode
+        end
+        return run(0) .. " " .. coroutine.wrap(function() return run(4) end)()
+      end))
+    end)
+
     it("knows itself and its parent", function()
       assert.equal("true true MainProcess " .. mp.getpid() .. " true", ask(function()
         local m = require "multiprocessing"

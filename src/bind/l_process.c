@@ -131,6 +131,25 @@ void mp_live(lua_State *co, struct mp_arena *a) {
   mp_boot_exit(a, status);
 }
 
+/*
+** The thread that newborns live on: fresh, so that nothing of the parent's call
+** depth or hooks counts there.  The parent makes it once and never runs it.
+*/
+static lua_State *newborn_thread(lua_State *L) {
+  static const char key = 0;
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) != LUA_TTHREAD) {
+    lua_newthread(L);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
+  }
+  lua_State *co = lua_tothread(L, -1);
+  lua_Debug ar;
+  if (lua_getstack(co, 0, &ar)) /* a newborn ourselves, we live on it */
+    return lua_newthread(L);
+  lua_settop(co, 0);
+  return co;
+}
+
 /* child:fork(main, argument, daemon).  Returns in the parent only. */
 static int child_fork(lua_State *L) {
   struct mp_child *c = mp_check_child(L, 1);
@@ -138,7 +157,7 @@ static int child_fork(lua_State *L) {
   luaL_checktype(L, 2, LUA_TFUNCTION);
   lua_settop(L, 3);
   struct mp_arena *a = mp_core_arena(L);
-  lua_State *co = lua_newthread(L);
+  lua_State *co = newborn_thread(L);
   lua_pushvalue(L, 2);
   lua_pushvalue(L, 3);
   lua_xmove(L, co, 2);

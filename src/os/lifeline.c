@@ -36,9 +36,17 @@ static int put_on_zero(int fd) {
   return dup2(fd, 0) < 0 ? -errno : 0;
 }
 
+/* Only where there is something: writing to the stream copies its page.  Not
+** fflush, which would seek in the file that the parent shares. */
+static void forget_input(void) {
+  if (stdin->_IO_read_ptr != stdin->_IO_read_end)
+    __fpurge(stdin);
+  if (feof_unlocked(stdin) || ferror_unlocked(stdin))
+    clearerr(stdin);
+}
+
 int mp_stdin_close(void) {
-  __fpurge(stdin); /* not fflush, which would seek in the shared file */
-  clearerr(stdin);
+  forget_input();
   if (nothing >= 0)
     return put_on_zero(nothing);
   int fd = open("/dev/null", O_RDONLY);

@@ -31,7 +31,7 @@ local function settings_of_now(context, name)
 end
 
 function M.launch(self, handle, context)
-  local settings, payload = settings_of_now(context, self._name), sent.payload(self)
+  local settings, payload = settings_of_now(context, self.name), sent.payload(self)
   ensure_server(context)
   if start.request(handle, server, settings, payload, self._daemon) then return end
   start_server(context) -- it died between two requests

@@ -9,7 +9,7 @@ local start = require "multiprocessing.core.start"
 local M = {}
 
 function M.launch(self, handle, context)
-  start.spawn(handle, sent.command(context.executable()), sent.settings(context, self._name),
+  start.spawn(handle, sent.command(context.executable()), sent.settings(context, self.name),
     sent.payload(self), self._daemon)
 end
 
