@@ -152,8 +152,9 @@ end
 local HEAD <const>, ENTRY <const> = 16, 24
 local NIL <const>, BOOLEAN <const>, INTEGER <const>, FLOAT <const>, STRING <const> = 0, 1, 2, 3, 4
 
---- A list of fixed length in shared memory: nil, booleans, numbers, strings. Its elements can be
---- changed as long as they have room: each has that of its first value, 8 bytes at least.
+--- A list of fixed length in shared memory: nil, booleans, numbers, strings. Elements can be
+--- changed as long as they have room: a number has 8 bytes, a string those of its first value and
+--- up to 8 more.
 ---@class multiprocessing.ShareableList
 ---@field name? string
 local List = {}
@@ -266,7 +267,7 @@ local function create(list, name)
   local where = HEAD + count * ENTRY + 1
   for i = 1, count do
     local kind, bytes = encode(list[i])
-    local capacity = (#bytes // 8 + 1) * 8
+    local capacity = kind == STRING and (#bytes // 8 + 1) * 8 or 8
     entries[i] = ("<I8I8I8"):pack(#bytes << 4 | kind << 1, where, capacity)
     rooms[i] = bytes .. ("\0"):rep(2 * capacity - #bytes)
     where = where + 2 * capacity

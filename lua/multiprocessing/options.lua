@@ -32,7 +32,7 @@ function M.taker(name, ...)
     local values = {}
     for option, value in pairs(t) do
       if not known[option] then
-        error(("unknown option '%s' to '%s'"):format(tostring(option), name), 4)
+        error(("unknown option '%s' to '%s'"):format(tostring(option), name), 3) -- a tail call
       end
       values[known[option]] = value
     end

@@ -148,15 +148,11 @@ end
 
 -- Semaphore, BoundedSemaphore -----------------------------------------------------------------
 
-local function unit_count(name, take)
-  return function(...)
-    local value = take(...)
-    if value == nil then value = 1 end
-    local n = math.tointeger(value)
-    options.check(type(value) == "number" and n and n >= 0 and n < 1 << 31, 1, name,
-      "integer from 0 to 2147483647", value)
-    return n
-  end
+local function unit_count(name, value)
+  if value == nil then return 1 end
+  local n = type(value) == "number" and math.tointeger(value)
+  options.check(n and n >= 0 and n < 1 << 31, 1, name, "integer from 0 to 2147483647", value, 1)
+  return n
 end
 
 --- A number of units; `acquire` takes one and waits while there is none, `release` gives one, in
@@ -188,7 +184,7 @@ Semaphore.get_value = Semaphore.get_value
 ---@return boolean
 Semaphore.locked = Semaphore.locked
 
-local take_semaphore = unit_count("Semaphore", taker("Semaphore", "value"))
+local take_semaphore = taker("Semaphore", "value")
 
 --- Makes a Semaphore.
 ---
@@ -199,7 +195,7 @@ local take_semaphore = unit_count("Semaphore", taker("Semaphore", "value"))
 ---@return multiprocessing.Semaphore
 function M.Semaphore(...)
   local value = take_semaphore(...)
-  return core.semaphore(value)
+  return core.semaphore((unit_count("Semaphore", value)))
 end
 
 --- A Semaphore whose units belong to the processes that took them: what a process holds when it
@@ -214,7 +210,7 @@ M.add_hold(BoundedSemaphore)
 ---@function BoundedSemaphore:release
 BoundedSemaphore.release = BoundedSemaphore.release
 
-local take_bounded = unit_count("BoundedSemaphore", taker("BoundedSemaphore", "value"))
+local take_bounded = taker("BoundedSemaphore", "value")
 
 --- Makes a BoundedSemaphore.
 ---
@@ -225,7 +221,7 @@ local take_bounded = unit_count("BoundedSemaphore", taker("BoundedSemaphore", "v
 ---@return multiprocessing.BoundedSemaphore
 function M.BoundedSemaphore(...)
   local value = take_bounded(...)
-  return core.bounded(value)
+  return core.bounded((unit_count("BoundedSemaphore", value)))
 end
 
 -- Event ---------------------------------------------------------------------------------------
