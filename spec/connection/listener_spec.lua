@@ -269,6 +269,29 @@ describe("Listener", function()
     end
   end)
 
+  it("serves programs in other languages", function()
+    if os.execute("command -v python3 >/dev/null") ~= true then return pending("no python3") end
+    local file <close> = assert(io.popen(helper.interpreter .. " scripts/examples/json_service.lua"))
+    local text = file:read("a")
+    assert.matches("sum: 6.5", text, 1, true)
+    assert.matches("error: there is no function nonsense", text, 1, true)
+  end)
+
+  it("proves its key to them, and they theirs", function()
+    if os.execute("command -v python3 >/dev/null") ~= true then return pending("no python3") end
+    local l <close> = mp.Listener{ address = "127.0.0.1:0", authkey = "k", format = "json" }
+    local python = "python3 scripts/examples/json_client.py %s %s >/dev/null 2>&1"
+    local p = start(function()
+      os.execute(python:format(l.address, "wrong"))
+      os.execute(python:format(l.address, "k"))
+    end)
+    raises("AuthenticationError", l.accept, l, 10)
+    local conn <close> = l:accept(10)
+    assert.same({ call = "sum", argument = { 1, 2, 3.5 } }, conn:recv())
+    conn:close()
+    assert.is_true(p:join(10))
+  end)
+
   it("serves in wait, by itself and its connections", function()
     local l <close> = mp.Listener()
     assert.same({}, mp.wait({ l }, 0.01))

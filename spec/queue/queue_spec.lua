@@ -174,6 +174,16 @@ describe("Queue", function()
       assert.same({ 1, 2, 3, n = 3 }, q:get_many(10))
     end)
 
+    it("give the others when a message cannot be decoded", function()
+      local q = mp.Queue()
+      local bad = setmetatable({}, { __reduce = function() return error, "not again" end })
+      q:put_many{ 1, bad, 3, bad, 5 }
+      local e = error_of(q.get_many, q, 10)
+      assert.matches("not again", tostring(e), 1, true)
+      assert.same({ 1, 3, 5, n = 3 }, e.value)
+      assert.is_true(q:empty())
+    end)
+
     it("refuse a max below 1", function()
       assert.matches("bad argument #1 to 'get_many'",
         error_of(function() mp.Queue():get_many(0) end), 1, true)

@@ -270,24 +270,34 @@ static int queue_iter(lua_State *L) {
 
 /* --- getting many --------------------------------------------------------- */
 
-/* Stack: ... list -> the same; decodes a batch into it.  A message that cannot
-** be decoded must not cost the others: its error is raised when all of them
-** are there, and carries the list as its value. */
+/* Pushes the values of a batch, or the errors of those that cannot be decoded:
+** bits of the result.  Nothing raises, so no block stays in the hand. */
+static uint64_t decode_all(lua_State *L, struct mp_arena *a,
+                           struct mp_batch *b) {
+  uint64_t bad = 0;
+  for (uint32_t i = 0; i < b->count; i++)
+    if (mp_message_decode(L, a, &b->item[i]) < 0)
+      bad |= UINT64_C(1) << i;
+  return bad;
+}
+
+/* Stack: ... list, error -> the same.  A message that cannot be decoded must
+** not cost the others: its error is kept, and raised when all are there. */
 static lua_Integer unpack(lua_State *L, struct mp_arena *a,
                           struct mp_batch *b, int list, lua_Integer n,
                           int *failed) {
-  for (uint32_t i = 0; i < b->count; i++) {
-    int rc = mp_message_decode(L, a, &b->item[i]);
-    if (rc >= 0) {
+  int base = lua_gettop(L), count = (int)b->count;
+  uint64_t bad = decode_all(L, a, b);
+  for (int i = 0; i < count; i++) {
+    lua_pushvalue(L, base + 1 + i);
+    if (!(bad >> i & 1))
       lua_rawseti(L, list, ++n);
-      continue;
-    }
-    if (*failed == 0)
-      lua_replace(L, *failed = list + 1);
-    else
+    else if (*failed)
       lua_pop(L, 1);
+    else
+      lua_replace(L, *failed = list + 1);
   }
-  b->count = 0;
+  lua_settop(L, base);
   return n;
 }
 
@@ -301,6 +311,15 @@ static int fetch(lua_State *L, struct mp_arena *a, struct mp_queue *q,
   return rc;
 }
 
+static int is_condition(lua_State *L, int index) {
+  if (luaL_getmetafield(L, index, "__name") == LUA_TNIL)
+    return 0;
+  const char *name = lua_tostring(L, -1);
+  int yes = name != NULL && strcmp(name, "multiprocessing.Error") == 0;
+  lua_pop(L, 1);
+  return yes;
+}
+
 /* stack: queue, max, timeout, batch, list, error -> */
 static int finish_many(lua_State *L, lua_Integer n, int failed) {
   lua_pushinteger(L, n);
@@ -309,12 +328,16 @@ static int finish_many(lua_State *L, lua_Integer n, int failed) {
     lua_settop(L, 5);
     return 1;
   }
-  if (lua_istable(L, 6)) {
+  lua_settop(L, 6);
+  if (is_condition(L, 6)) {
     lua_pushvalue(L, 5);
     lua_setfield(L, 6, "value");
+    lua_settop(L, 6);
+    return lua_error(L);
   }
-  lua_settop(L, 6);
-  return lua_error(L);
+  luaL_tolstring(L, 6, NULL); /* what a user's constructor raised */
+  lua_remove(L, 6);
+  return mp_raise_value(L, "SerializationError");
 }
 
 static int queue_get_many(lua_State *L) {
@@ -324,6 +347,7 @@ static int queue_get_many(lua_State *L) {
   int64_t deadline = mp_opt_deadline(L, 3);
   int failed = 0;
   luaL_argcheck(L, max >= 1, 2, "at least 1 expected");
+  luaL_checkstack(L, MP_BATCH + 10, NULL);
   lua_settop(L, 3);
   struct mp_batch *b = lua_newuserdatauv(L, sizeof(*b), 0);
   lua_createtable(L, max < MP_BATCH ? (int)max : MP_BATCH, 1);
