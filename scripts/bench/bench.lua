@@ -22,10 +22,13 @@ local function ask(command)
   return tonumber((pipe:read("a"):match("[%d.e+-]+")))
 end
 
---- Seconds an operation of row `name`, measured by python3 FILE NAME.
+--- Seconds an operation of row `name`, measured by python3 FILE NAME. Not from this folder: there
+--- python would take our module for its own.
 function M.python(file, name)
+  local dir, base = file:match("^(.*)/([^/]*)$")
   return function()
-    return M.has_python and ask(("python3 %s '%s' 2>/dev/null"):format(file, name)) or nil
+    return M.has_python
+      and ask(("cd %s && python3 %s '%s' 2>/dev/null"):format(dir, base, name)) or nil
   end
 end
 
