@@ -107,6 +107,12 @@ describe("loads", function()
       ("\xFF"):rep(8) .. string.pack("<I8I4", 13, 1)))
   end)
 
+  it("finds no long strings where there are none", function()
+    local head = "\xB7\1\0\0\1\0\0\0"
+    survives(head .. "\xC9" .. ("\0"):rep(8)) -- was undefined behaviour
+    assert.is_false(survives(head .. "\xC9\1" .. ("\0"):rep(7)))
+  end)
+
   it("takes neither nil nor NaN for a key", function()
     local head = "\xB7\1\0\0\1\0\0\0"
     assert.is_false(survives(head .. "\xCC\0\0\1\0\xC0\1"))

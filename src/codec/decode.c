@@ -530,6 +530,7 @@ static void get_head(lua_State *L, struct mp_decoder *d) {
   if ((flags & MP_HEAD_CODE) && !(d->flags & MP_CODEC_CODE))
     mp_codec_fail(L, "this message contains functions or names of functions, "
                      "which are not accepted here");
+  d->blob = d->blob_end = d->end; /* there are none, as yet */
   if (flags & MP_HEAD_PARTS)
     get_parts(L, d);
   d->p += MP_HEAD;

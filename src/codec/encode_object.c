@@ -66,7 +66,8 @@ static int is_class(lua_State *L) {
 /* A class that has no name: perhaps a module got it after it was looked
 ** through. */
 static int put_late_class(lua_State *L, struct mp_encoded *e) {
-  if (e->looked_again || !mp_names_changed(L, e->names))
+  if (e->looked_again ||
+      !mp_names_changed_for(L, e->names, lua_topointer(L, -1)))
     return -1;
   if (!mp_enc_turn_rich(e))
     return 1;

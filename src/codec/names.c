@@ -25,6 +25,7 @@ enum {
   UV_COUNT = 2,
   MOST = 200000, /* entries; the deepest are left out beyond */
   DEEPEST = 16,  /* keys in a path */
+  NAMELESS = 16,
   NAMESPACE = 256 /* a global table with more entries is no namespace */
 };
 
@@ -46,6 +47,8 @@ struct mp_names {
   uint32_t module_keys; /* how many keys and bytes of entries are modules' */
   size_t module_entries;
   const void *globals_table, *loaded_table;
+  const void *nameless[NAMELESS]; /* had no name when they were asked for */
+  unsigned asked;
   int told; /* changes of package.loaded raise `version` */
 };
 
@@ -374,6 +377,16 @@ struct mp_names *mp_names_fresh(lua_State *L, struct mp_names *known) {
 int mp_names_changed(lua_State *L, struct mp_names *n) {
   return !lua_checkstack(L, 8) || n->signature != loaded_signature(L) ||
          n->inner != inner_signature(L, n);
+}
+
+int mp_names_changed_for(lua_State *L, struct mp_names *n, const void *p) {
+  const void **known = &n->nameless[mp_names_bit(p) % NAMELESS];
+  enum { SURE_AFTER = 64 };
+  if (*known == p && ++n->asked % SURE_AFTER != 0)
+    return 0;
+  int changed = mp_names_changed(L, n);
+  *known = changed ? NULL : p;
+  return changed;
 }
 
 void mp_names_look_again(lua_State *L, struct mp_names *n) {

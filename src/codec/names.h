@@ -53,6 +53,9 @@ struct mp_names *mp_names_fresh(lua_State *L, struct mp_names *known);
 /* Have the modules' tables other entries than when the index was made?  Asked
 ** for what should have a name, and has none. */
 int mp_names_changed(lua_State *L, struct mp_names *n);
+/* The same for one object that is asked for again and again, like the local
+** class of many messages: most times the answer is remembered. */
+int mp_names_changed_for(lua_State *L, struct mp_names *n, const void *p);
 /* Then makes it again, which runs Lua's collector. */
 void mp_names_look_again(lua_State *L, struct mp_names *n);
 
