@@ -141,7 +141,8 @@ function Listener:accept(timeout)
   return dress(raw, self._format)
 end
 
---- A descriptor that is readable when a client may be there.
+--- A descriptor that is readable when `accept(0)` has something to do: a client has come, or says
+--- its part of the handshake (then `accept(0)` raises `TimeoutError`: it is not done yet).
 ---@return integer
 function Listener:fileno() return self._handle:fileno() end
 

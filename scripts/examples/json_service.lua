@@ -2,15 +2,14 @@
 --
 -- usage: mplua scripts/examples/json_service.lua [ADDRESS [KEY]]
 --
--- Without an address it shows itself: a python3 client asks, the answers are printed.
--- Each client is served by a process of its own. With a key (a must on "host:port"), clients prove
+-- Without an address it shows itself: a python3 client asks, its answers are printed, all ends.
+-- One process serves all clients, by mp.wait. With a key (a must on "host:port"), clients prove
 -- that they know it: see json_client.py.
 --
 -- Output (pattern):
 --   sum: 6%.5
---   words: {.*'be': 2.*}
+--   words: %{.*%}
 --   error: there is no function nonsense
--- Methods: fork
 
 local mp = require "multiprocessing"
 
@@ -28,42 +27,58 @@ local functions = {
 }
 
 local function answer(request)
-  local f = functions[request.call]
+  local f = type(request) == "table" and functions[request.call]
   if not f then return { error = "there is no function " .. tostring(request.call) } end
   local ok, result = pcall(f, request.argument)
   return ok and { result = result } or { error = tostring(result) }
 end
 
-local function serve(conn)
-  while true do
-    local ok, request = pcall(conn.recv, conn)
-    if not ok then break end -- the client has gone, or talks rubbish
-    conn:send(answer(request))
+local function accept(listener, waiting)
+  local ok, conn = pcall(listener.accept, listener, 0)
+  if ok then
+    waiting[#waiting + 1] = conn
+  elseif not mp.iserror(conn, "AuthenticationError") and not mp.iserror(conn, "TimeoutError") then
+    error(conn, 0)
   end
 end
 
-local function accept_for_ever(listener)
+-- false when the client has gone, or talks rubbish
+local function serve(conn)
+  local ok, request = pcall(conn.recv, conn)
+  return ok and pcall(conn.send, conn, answer(request))
+end
+
+local function remove(list, v)
+  for i = #list, 1, -1 do
+    if rawequal(list[i], v) then table.remove(list, i) end
+  end
+end
+
+-- until the process `user` has ended, if there is one
+local function run(listener, user)
+  local waiting = { listener, user }
   while true do
-    local ok, conn = pcall(listener.accept, listener)
-    if ok then
-      mp.Process{ target = serve, args = { conn }, daemon = true }:start()
-      conn:close()
-    elseif not mp.iserror(conn, "AuthenticationError") then
-      error(conn, 0)
+    for _, ready in ipairs(mp.wait(waiting)) do
+      if ready == user then return end
+      if ready == listener then
+        accept(listener, waiting)
+      elseif not serve(ready) then
+        ready:close()
+        remove(waiting, ready)
+      end
     end
   end
 end
 
 local address, key = arg[1], arg[2]
 local listener <close> = mp.Listener{ address = address, authkey = key, format = "json" }
+local user
 if address then
   print("listening on " .. listener.address)
-  accept_for_ever(listener)
 else
-  local server = mp.Process{ target = accept_for_ever, args = { listener }, daemon = true }
-  server:start()
   local client = arg[0]:gsub("json_service%.lua$", "json_client.py")
-  os.execute(("python3 %s %s"):format(client, listener.address))
-  server:terminate()
-  server:join()
+  user = mp.Process{ target = os.execute,
+    args = { ("python3 %s %s"):format(client, listener.address) } }
+  user:start()
 end
+run(listener, user)

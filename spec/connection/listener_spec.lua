@@ -309,6 +309,26 @@ describe("Listener", function()
     assert.same({ conn }, mp.wait({ conn }, 5))
   end)
 
+  it("shakes hands step by step in an event loop", function()
+    local l <close> = mp.Listener{ authkey = "k" }
+    local silent = raw(l.address)
+    local p = client(l.address, { authkey = "k" }, function(conn) conn:send "in" end)
+    local conn, rounds, deadline = nil, 0, mp.now() + 5
+    while not conn and mp.now() < deadline do
+      rounds = rounds + 1
+      assert.same({ l }, mp.wait({ l }, 5))
+      local ok, c = pcall(l.accept, l, 0)
+      conn = ok and c
+      assert.is_true(ok or mp.iserror(c, "TimeoutError"))
+    end
+    assert.equal("in", conn:recv())
+    assert.is_true(rounds < 10, rounds)
+    assert.same({}, mp.wait({ l }, 0.02)) -- the accepted one is no business of it
+    conn:close()
+    silent:close()
+    p:join()
+  end)
+
   it("leaves nothing behind", function()
     helper.leaks_nothing(function()
       local l <close> = mp.Listener{ authkey = "k" }

@@ -285,7 +285,10 @@ static int listener_accept(lua_State *L) {
 }
 
 static int listener_fileno(lua_State *L) {
-  lua_pushinteger(L, check_listener(L)->fd);
+  int fd = mp_listener_fileno(check_listener(L));
+  if (fd < 0)
+    return raise(L, fd, "Listener:fileno");
+  lua_pushinteger(L, fd);
   return 1;
 }
 

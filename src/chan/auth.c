@@ -81,11 +81,13 @@ static int send_out(struct mp_peer *p) {
 }
 
 /* 1: a line without its newline; no NUL in it */
-static int hear(const struct mp_peer *p, char *line) {
-  int n = mp_line_recv(p->fd, line, MP_LINE - 1);
+static int hear(struct mp_peer *p, char *line) {
+  int n = mp_line_recv(p->fd, p->in, MP_LINE - 1, &p->in_len);
   if (n <= 0)
     return n;
-  line[n - 1] = '\0';
+  p->in[n - 1] = '\0';
+  p->in_len = 0;
+  memcpy(line, p->in, (size_t)n);
   return strlen(line) == (size_t)n - 1 ? 1 : MP_ECORRUPT;
 }
 
@@ -99,6 +101,7 @@ int mp_peer_greet(struct mp_peer *p, const struct mp_terms *t, int fd,
   p->fd = fd;
   p->deadline = deadline;
   p->code = t->code;
+  p->in_len = 0;
   p->state = MP_PEER_ANSWER;
   snprintf(p->first, sizeof(p->first), "mplua 1 %s %s %s %s", format_of(t),
            t->has_key ? "key" : "open", t->code ? "code" : "data", p->nonce);
@@ -155,6 +158,7 @@ void mp_peer_call(struct mp_peer *p, int fd, int64_t deadline) {
   p->deadline = deadline;
   p->state = MP_PEER_CONNECTING;
   p->out_len = p->out_sent = 0;
+  p->in_len = 0;
 }
 
 static int connected(struct mp_peer *p) {

@@ -22,6 +22,7 @@
 #ifndef MP_CHAN_AUTH_H
 #define MP_CHAN_AUTH_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum { MP_LINE = 320, MP_NONCE = 64, MP_PEER_NAME = 128 };
@@ -57,6 +58,8 @@ struct mp_peer {
   char second[MP_LINE]; /* the client's */
   char out[MP_LINE];    /* being sent */
   uint32_t out_len, out_sent;
+  char in[MP_LINE]; /* a line that is being received */
+  size_t in_len;
 };
 
 /* Begins with a connected (listener) or connecting (client) socket. */

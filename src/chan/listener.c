@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/code.h"
+#include "os/epoll.h"
 #include "os/fd.h"
 #include "os/poll.h"
 #include "os/self.h"
@@ -40,10 +41,42 @@ void mp_listener_close(struct mp_listener *l) {
   if (l->pid == mp_self_pid())
     mp_address_remove(l->address, &l->file);
   mp_fd_close(l->fd);
+  if (l->ep > 0)
+    mp_fd_close(l->ep);
   l->fd = -1;
+  l->ep = 0;
   for (int i = 0; i < MP_PENDING; i++)
     if (l->peer[i].state != MP_PEER_NONE)
       forget(&l->peer[i]);
+}
+
+/* One that needs no more handshake is ready as it is. */
+static int show(const struct mp_listener *l, const struct mp_peer *p) {
+  if (l->ep == 0 || p->state == MP_PEER_NONE)
+    return 0;
+  return mp_epoll_add(l->ep, p->fd, p->state == MP_PEER_DONE);
+}
+
+static int show_all(struct mp_listener *l) {
+  int rc = mp_epoll_add(l->ep, l->fd, 0);
+  for (int i = 0; rc == 0 && i < MP_PENDING; i++)
+    rc = show(l, &l->peer[i]);
+  return rc;
+}
+
+int mp_listener_fileno(struct mp_listener *l) {
+  if (l->ep > 0)
+    return l->ep;
+  int ep = mp_epoll_open();
+  if (ep < 0)
+    return ep;
+  l->ep = ep;
+  int rc = show_all(l);
+  if (rc < 0) {
+    mp_fd_close(ep);
+    l->ep = 0;
+  }
+  return rc < 0 ? rc : ep;
 }
 
 /* --- new ones ------------------------------------------------------------- */
@@ -91,7 +124,7 @@ static int take_one(struct mp_listener *l) {
     return fd;
   struct mp_peer *p = place_for_one(l);
   memcpy(p->name, name, sizeof(name));
-  if (begin(l, p, fd) < 0) {
+  if (begin(l, p, fd) < 0 || show(l, p) < 0) {
     mp_fd_close(fd);
     p->state = MP_PEER_NONE;
   }
@@ -114,6 +147,8 @@ static int step(struct mp_listener *l, struct mp_peer *p, int64_t now,
   if (rc > 0) {
     *out = *p;
     p->state = MP_PEER_NONE;
+    if (l->ep > 0)
+      mp_epoll_remove(l->ep, out->fd);
     return 1;
   }
   if (rc < 0 || now >= p->deadline)

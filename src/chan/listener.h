@@ -22,6 +22,7 @@ enum { MP_PENDING = 64 };
 
 struct mp_listener {
   int fd; /* -1: closed */
+  int ep; /* for fileno: all of its sockets; 0: not asked for yet */
   int tcp;
   struct mp_terms terms;
   char address[300]; /* the port filled in */
@@ -41,6 +42,10 @@ void mp_listener_close(struct mp_listener *l); /* idempotent */
 */
 int mp_listener_accept(struct mp_listener *l, int64_t deadline,
                        struct mp_peer *out);
+
+/* A descriptor that is readable when accept has something to do: a new peer,
+** or a line of one under way.  The fd, or a negative errno. */
+int mp_listener_fileno(struct mp_listener *l);
 
 /* Connects and shakes hands.  Codes as accept's; the fd is closed after one. */
 int mp_client_connect(const char *address, const struct mp_terms *t,

@@ -186,15 +186,21 @@ int mp_stream_poll(struct mp_stream *s, int64_t deadline) {
 
 /* --- lines of a handshake ------------------------------------------------- */
 
-int mp_line_recv(int fd, char *line, size_t room) {
-  ssize_t n = mp_sock_recv(fd, line, room, 1);
+int mp_line_recv(int fd, char *line, size_t room, size_t *have) {
+  char *at = line + *have;
+  ssize_t n = mp_sock_recv(fd, at, room - *have, 1);
   if (n == -EAGAIN)
     return 0;
   if (n <= 0)
     return MP_EEOF;
-  const char *end = memchr(line, '\n', (size_t)n);
-  if (end == NULL)
-    return (size_t)n == room ? MP_ECORRUPT : 0;
-  n = end + 1 - line;
-  return (int)mp_sock_recv(fd, line, (size_t)n, 0);
+  const char *end = memchr(at, '\n', (size_t)n);
+  if (end != NULL)
+    n = end + 1 - at;
+  n = mp_sock_recv(fd, at, (size_t)n, 0);
+  if (n <= 0)
+    return MP_EEOF;
+  *have += (size_t)n;
+  if (end != NULL)
+    return (int)*have;
+  return *have == room ? MP_ECORRUPT : 0;
 }

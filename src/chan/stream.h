@@ -56,9 +56,9 @@ void mp_stream_done(struct mp_stream *s);
 /* Is there something to receive, or end of file?  1, 0, -EINTR. */
 int mp_stream_poll(struct mp_stream *s, int64_t deadline);
 
-/* Reads a line of at most `room` bytes, newline included, without waiting and
-** without reading beyond it.  Its length; 0: not there yet; MP_EEOF;
-** MP_ECORRUPT: longer. */
-int mp_line_recv(int fd, char *line, size_t room);
+/* Reads more of a line of at most `room` bytes, newline included, of which
+** *have are there, without waiting and without reading beyond it.  Its
+** length; 0: not there yet; MP_EEOF; MP_ECORRUPT: longer. */
+int mp_line_recv(int fd, char *line, size_t room, size_t *have);
 
 #endif
