@@ -10,7 +10,6 @@
 #include "bind/modules.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,6 +61,7 @@ static void core_leave(struct mp_handle *h) {
 const struct mp_kind mp_pool_kind = {.name = "multiprocessing.PoolCore",
                                      .type = MP_T_POOL,
                                      .size = sizeof(struct mp_pool_core),
+                                     .uservalues = 1,
                                      .ready = core_ready,
                                      .leave = core_leave};
 
@@ -170,6 +170,7 @@ static struct mp_pool_known *free_known(struct mp_pool_core *c) {
     if (mp_pool_function_drop(c->arena, mp_pool_of(c), best->place) < 0)
       return NULL;
     best->place = 0;
+    best->constant = NULL;
     return best;
   }
   uint32_t n = c->nknown == 0 ? KNOWN_MIN : 2 * c->nknown;
@@ -202,14 +203,49 @@ static int learn(struct mp_pool_core *c, struct mp_pool_known *k,
 }
 
 /*
-** core:enter(f) -> number of the function, for put; leave(number) when the
-** job is finished.  The content decides: the same code with the same upvalues
-** and globals is sent once.
+** A Lua function without upvalues cannot change, so it need not be encoded to
+** see whether it is known.  It is kept alive (in the handle's user value, by
+** the entry's number) as long as its address stands for it.
 */
-static int core_enter(lua_State *L) {
-  struct mp_pool_core *c = check(L);
-  luaL_checkany(L, 2);
-  lua_settop(L, 2);
+static int is_constant(lua_State *L, int f) {
+  if (!lua_isfunction(L, f) || lua_iscfunction(L, f))
+    return 0;
+  if (lua_getupvalue(L, f, 1) == NULL)
+    return 1;
+  lua_pop(L, 1);
+  return 0;
+}
+
+static struct mp_pool_known *find_constant(lua_State *L,
+                                           struct mp_pool_core *c) {
+  const void *f = lua_topointer(L, 2);
+  for (uint32_t i = 0; f != NULL && i < c->nknown; i++) {
+    if (c->known[i].constant == f)
+      return &c->known[i];
+  }
+  return NULL;
+}
+
+static void note_constant(lua_State *L, struct mp_pool_core *c,
+                          struct mp_pool_known *k) {
+  if (!is_constant(L, 2))
+    return;
+  if (lua_getiuservalue(L, 1, 1) != LUA_TTABLE) {
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, 1, 1);
+  }
+  k->constant = NULL; /* the old one may be collected from here on */
+  lua_pushvalue(L, 2);
+  lua_rawseti(L, -2, k - c->known + 1);
+  lua_pop(L, 1);
+  k->constant = lua_topointer(L, 2);
+}
+
+/* by content */
+static struct mp_pool_known *find_or_learn(lua_State *L,
+                                           struct mp_pool_core *c) {
   struct mp_encoded *e = mp_encode(L, 2, 1, &mp_item_opts);
   size_t size = mp_encoded_size(e);
   c->bytes.len = 0;
@@ -218,13 +254,29 @@ static int core_enter(lua_State *L) {
   c->bytes.len = size;
   uint64_t hash = hash_of(c->bytes.data, size);
   struct mp_pool_known *k = find_known(c, hash);
-  c->lookups++;
   if (k == NULL) {
     k = free_known(c);
     must(L, k == NULL ? -ENOMEM : learn(c, k, e, hash), "Pool");
   }
   mp_encoded_done(L, e);
   c->bytes.len = 0;
+  note_constant(L, c, k);
+  return k;
+}
+
+/*
+** core:enter(f) -> number of the function, for put; leave(number) when the
+** job is finished.  The content decides: the same code with the same upvalues
+** and globals is sent once.
+*/
+static int core_enter(lua_State *L) {
+  struct mp_pool_core *c = check(L);
+  luaL_checkany(L, 2);
+  lua_settop(L, 2);
+  c->lookups++;
+  struct mp_pool_known *k = find_constant(L, c);
+  if (k == NULL)
+    k = find_or_learn(L, c);
   k->users++;
   k->used = c->lookups;
   lua_pushinteger(L, k - c->known + 1);
@@ -275,9 +327,8 @@ static mp_off alloc_batch(lua_State *L, struct put *p, size_t size,
 static void stage(lua_State *L, struct put *p, mp_off off) {
   struct mp_pool_batch *b = mp_message_data(p->c->arena, off);
   uint32_t n = b->count;
-  int rc = mp_pool_stage(p->c->arena, mp_pool_of(p->c), off);
-  if (rc == 0 && p->stream)
-    rc = mp_pool_submit(p->c->arena, mp_pool_of(p->c));
+  int rc = p->stream ? mp_pool_submit_one(p->c->arena, mp_pool_of(p->c), off)
+                     : mp_pool_stage(p->c->arena, mp_pool_of(p->c), off);
   p->head.first += n;
   p->head.number += n;
   must(L, rc, "cannot send items to the pool");
@@ -673,26 +724,14 @@ static int core_rearm(lua_State *L) {
   return 0;
 }
 
-enum { SPINS = 2000, SPINS_A_YIELD = 32 };
-
-/* no longer than this: where all processors are busy, one yield may cost a
-** time slice, and who sleeps is woken sooner */
-#define SPIN_NS (MP_MS / 20)
-
-static int spin(struct mp_pool *p) {
-  int64_t end = 0;
-  for (int i = 1; i <= SPINS; i++) {
+static int spin(struct mp_pool_core *c) {
+  struct mp_pool *p = mp_pool_of(c);
+  struct mp_pool_patience t;
+  mp_pool_patience_init(&t);
+  do {
     if (mp_pool_has_results(p))
       return 1;
-    if (i % SPINS_A_YIELD != 0)
-      continue;
-    int64_t now = mp_now();
-    if (end == 0)
-      end = now + SPIN_NS;
-    else if (now > end)
-      break;
-    sched_yield();
-  }
+  } while (mp_pool_patient(&t));
   return mp_pool_has_results(p);
 }
 
@@ -731,16 +770,15 @@ static int sleep_armed(struct mp_pool_core *c, int64_t deadline) {
 }
 
 /*
-** core:wait(deadline) -> are there results?, seat of a worker that has ended
-** or nil.  The deadline is in seconds of mp.now; nil: none; both false when
-** it passes.  Blocks.
+** core:work(deadline, jobs, f) -> seat of a worker that has ended, or nil:
+** waits for results, the end of a worker or the deadline (mp.now's seconds;
+** nil: none), then collects.  Blocks.
 */
-static int core_wait(lua_State *L) {
+static int core_work(lua_State *L) {
   struct mp_pool_core *c = check(L);
-  struct mp_pool *p = mp_pool_of(c);
   int64_t deadline = opt_moment(L, 2);
   lua_Integer seat = 0;
-  if (deadline == 0 || !spin(p)) {
+  if (deadline == 0 || !spin(c)) {
     mp_interrupt_check(L); /* a signal while we spun interrupts no call */
     int rc = sleep_armed(c, deadline);
     if (rc == -EINTR)
@@ -749,12 +787,12 @@ static int core_wait(lua_State *L) {
       must(L, rc, "cannot wait for the pool");
     seat = awake(c);
   }
-  lua_pushboolean(L, mp_pool_has_results(p));
-  if (seat > 0)
-    lua_pushinteger(L, seat);
-  else
-    lua_pushnil(L);
-  return 2;
+  lua_remove(L, 2);
+  core_collect(L);
+  if (seat == 0)
+    return 0;
+  lua_pushinteger(L, seat);
+  return 1;
 }
 
 /* --- workers ------------------------------------------------------------------- */
@@ -859,7 +897,7 @@ static const luaL_Reg methods[] = {
     {"withdraw", core_withdraw}, {"collect", core_collect},
     {"watch", core_watch},       {"unwatch", core_unwatch},
     {"fileno", core_fileno},     {"rearm", core_rearm},
-    {"wait", core_wait},         {"recover", core_recover},
+    {"work", core_work},         {"recover", core_recover},
     {"requeue", core_requeue},   {"running", core_running},
     {"condemn", core_condemn},   {"set_state", core_set_state},
     {"pending", core_pending},   {"seat", core_seat},

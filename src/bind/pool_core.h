@@ -16,6 +16,7 @@
 struct mp_pool_known {
   mp_off place;   /* 0: this entry is free */
   uint64_t hash, size;
+  const void *constant; /* Lua function that always has this content */
   uint64_t users; /* jobs that are not finished */
   uint64_t used;  /* when, in lookups */
 };

@@ -6,13 +6,47 @@
 #include "store/pool.h"
 
 #include <limits.h>
+#include <sched.h>
 
+#include "os/clock.h"
 #include "os/futex.h"
+#include "os/self.h"
 #include "store/pool_in.h"
 
 int mp_pool_init(struct mp_pool *p, uint32_t seats) {
   p->nseats = seats;
   return mp_guard_init(&p->guard);
+}
+
+/* --- patience --------------------------------------------------------------- */
+
+enum {
+  LOOKS = 8000,
+  LOOKS_FIRST = 100, /* a processor for each side: no yield before these */
+  LOOKS_A_YIELD = 32
+};
+
+#define PATIENCE_NS (30 * MP_MS / 1000)
+
+void mp_pool_patience_init(struct mp_pool_patience *t) {
+  static int processors;
+  if (processors == 0)
+    processors = mp_cpu_count();
+  t->left = LOOKS;
+  t->yields_in = processors > 1 ? LOOKS_FIRST : LOOKS_A_YIELD / 2;
+  t->end = 0;
+}
+
+int mp_pool_run_out(struct mp_pool_patience *t) {
+  int64_t now = mp_now();
+  if (t->end == 0)
+    t->end = now + PATIENCE_NS;
+  t->left -= LOOKS_A_YIELD;
+  if (t->left <= 0 || now > t->end)
+    return 1;
+  t->yields_in = LOOKS_A_YIELD;
+  sched_yield();
+  return 0;
 }
 
 /* --- steps inside the guard ----------------------------------------------- */

@@ -125,6 +125,32 @@ struct mp_pool {
   struct mp_pool_seat seats[];
 };
 
+/* --- both sides: looking for a while before sleeping ---------------------- */
+
+/*
+** Waking a sleeper takes about 25 us, so for about that long a waiter looks
+** first.  A round trip is over within the first looks; then it yields in
+** between, for the other side may need this very processor.  A yield costs half
+** a microsecond, and a time slice where all processors are busy: hence the
+** bound in time.
+*/
+struct mp_pool_patience {
+  int left;      /* looks */
+  int yields_in; /* looks until the next yield */
+  int64_t end;   /* 0: not known yet */
+};
+
+void mp_pool_patience_init(struct mp_pool_patience *t);
+int mp_pool_run_out(struct mp_pool_patience *t);
+
+/* After a look that found nothing: 1: look again. */
+static inline int mp_pool_patient(struct mp_pool_patience *t) {
+#if defined __x86_64__ || defined __i386__
+  __builtin_ia32_pause(); /* the other side may be this core's second thread */
+#endif
+  return --t->yields_in > 0 ? 1 : !mp_pool_run_out(t);
+}
+
 /* Must come before the first pool of a process: tells how one is destroyed. */
 void mp_pool_setup(void);
 
@@ -149,6 +175,8 @@ int mp_pool_batch_new(struct mp_arena *a, size_t size, const mp_off *refs,
 int mp_pool_stage(struct mp_arena *a, struct mp_pool *p, mp_off batch);
 /* All that is staged goes in line, in one step.  Wakes workers. */
 int mp_pool_submit(struct mp_arena *a, struct mp_pool *p);
+/* A filled batch goes in line at once (what is staged stays so). */
+int mp_pool_submit_one(struct mp_arena *a, struct mp_pool *p, mp_off batch);
 void mp_pool_unstage(struct mp_arena *a, struct mp_pool *p);
 
 /* Drops the items of a job that are in line: no worker will see them.

@@ -26,13 +26,18 @@ int mp_pool_batch_new(struct mp_arena *a, size_t size, const mp_off *refs,
   return 0;
 }
 
-int mp_pool_stage(struct mp_arena *a, struct mp_pool *p, mp_off batch) {
-  struct mp_guard *g = &p->guard;
+/* what a batch is while it is in nobody's reach; its slice's place */
+static mp_off ready_batch(struct mp_arena *a, mp_off batch) {
   struct mp_pool_batch *b = mp_pool_batch(a, batch);
-  mp_off place = mp_off_of(a, &b->whole);
   b->whole.batch = batch;
   b->whole.to = b->count;
   b->holders = 1;
+  return mp_off_of(a, &b->whole);
+}
+
+int mp_pool_stage(struct mp_arena *a, struct mp_pool *p, mp_off batch) {
+  struct mp_guard *g = &p->guard;
+  mp_off place = ready_batch(a, batch);
   int rc = mp_guard_enter(a, g);
   if (rc < 0)
     return rc;
@@ -42,9 +47,28 @@ int mp_pool_stage(struct mp_arena *a, struct mp_pool *p, mp_off batch) {
   else
     mp_set64(a, g, &mp_pool_slice(a, p->staged_last)->next, place);
   mp_set64(a, g, &p->staged_last, place);
-  mp_set64(a, g, &p->staged_items, p->staged_items + b->count);
+  mp_set64(a, g, &p->staged_items,
+           p->staged_items + mp_pool_batch(a, batch)->count);
   mp_guard_leave(a, g);
   return 0;
+}
+
+/* a chain of slices with so many items goes last in line */
+static void append_in(struct mp_arena *a, struct mp_pool *p, mp_off first,
+                      mp_off last, uint64_t items) {
+  struct mp_guard *g = &p->guard;
+  if (p->first == 0)
+    mp_set64(a, g, &p->first, first);
+  else
+    mp_set64(a, g, &mp_pool_slice(a, p->last)->next, first);
+  mp_set64(a, g, &p->last, last);
+  mp_pool_set(a, p, &p->pending, p->pending + items);
+}
+
+static void leave_and_wake(struct mp_arena *a, struct mp_pool *p) {
+  uint32_t wanted = mp_pool_wanted_in(p);
+  mp_guard_leave(a, &p->guard);
+  mp_pool_wake(p, wanted);
 }
 
 int mp_pool_submit(struct mp_arena *a, struct mp_pool *p) {
@@ -52,17 +76,21 @@ int mp_pool_submit(struct mp_arena *a, struct mp_pool *p) {
   int rc = p->staged == 0 ? 0 : mp_guard_enter(a, g);
   if (rc < 0 || p->staged == 0)
     return rc;
-  if (p->first == 0)
-    mp_set64(a, g, &p->first, p->staged);
-  else
-    mp_set64(a, g, &mp_pool_slice(a, p->last)->next, p->staged);
-  mp_set64(a, g, &p->last, p->staged_last);
-  mp_pool_set(a, p, &p->pending, p->pending + p->staged_items);
+  append_in(a, p, p->staged, p->staged_last, p->staged_items);
   mp_set64(a, g, &p->staged, 0);
   mp_set64(a, g, &p->staged_items, 0);
-  uint32_t wanted = mp_pool_wanted_in(p);
-  mp_guard_leave(a, g);
-  mp_pool_wake(p, wanted);
+  leave_and_wake(a, p);
+  return 0;
+}
+
+int mp_pool_submit_one(struct mp_arena *a, struct mp_pool *p, mp_off batch) {
+  mp_off place = ready_batch(a, batch);
+  int rc = mp_guard_enter(a, &p->guard);
+  if (rc < 0)
+    return rc;
+  mp_hand_clear(a, &p->guard, batch);
+  append_in(a, p, place, place, mp_pool_batch(a, batch)->count);
+  leave_and_wake(a, p);
   return 0;
 }
 
@@ -294,9 +322,7 @@ int mp_pool_requeue(struct mp_arena *a, struct mp_pool *p, uint32_t seat,
   rc = mp_pool_give_up_in(a, p, s, slice, &l);
   if (rc < 0)
     mp_guard_undo(a, &p->guard);
-  uint32_t wanted = mp_pool_wanted_in(p);
-  mp_guard_leave(a, &p->guard);
-  mp_pool_wake(p, wanted);
+  leave_and_wake(a, p);
   if (rc < 0)
     return rc;
   mp_pool_litter_free(a, &l);

@@ -9,7 +9,6 @@
 #include "store/pool.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <string.h>
 
 #include "base/code.h"
@@ -22,12 +21,8 @@
 enum {
   BLOCK_MIN = 512,       /* bytes of a block of results */
   BLOCK_MAX = 64 * 1024, /* a larger result gets one of its own size */
-  BYTES_AN_ITEM = 16,    /* first guess */
-  SPINS = 2000,
-  SPINS_A_YIELD = 32 /* the owner may want this very processor */
+  BYTES_AN_ITEM = 16     /* first guess */
 };
-
-#define SPIN_NS (MP_MS / 20)
 
 void mp_pool_sit(struct mp_pool_worker *w, struct mp_arena *a,
                  struct mp_pool *p, uint32_t seat, int bell) {
@@ -57,24 +52,16 @@ static int look(const struct mp_pool_worker *w) {
   return state == MP_POOL_OPEN || pending > 0 ? -EAGAIN : 0;
 }
 
-/* Bounded in time, too: where all processors are busy, one yield may cost a
-** time slice, and who sleeps is woken sooner. */
 static int spin(const struct mp_pool_worker *w) {
-  int spins = w->is_spare ? SPINS / 8 : SPINS;
-  int64_t end = 0;
-  for (int i = 1; i <= spins; i++) {
+  struct mp_pool_patience t;
+  mp_pool_patience_init(&t);
+  if (w->is_spare)
+    t.left /= 8;
+  do {
     int rc = look(w);
     if (rc != -EAGAIN)
       return rc;
-    if (i % SPINS_A_YIELD != 0)
-      continue;
-    int64_t now = mp_now();
-    if (end == 0)
-      end = now + SPIN_NS;
-    else if (now > end)
-      break;
-    sched_yield();
-  }
+  } while (mp_pool_patient(&t));
   return -EAGAIN;
 }
 
@@ -175,6 +162,15 @@ static int take_in(struct mp_pool_worker *w, uint32_t want,
   return rc;
 }
 
+/* An empty block is for the items from the seat's first on. */
+static void address_block(const struct mp_pool_worker *w,
+                          struct mp_pool_block *b) {
+  if (w->batch == NULL)
+    return;
+  b->job = w->batch->job;
+  b->first = w->batch->first + w->seat->from;
+}
+
 int mp_pool_take(struct mp_pool_worker *w, uint32_t want) {
   struct mp_pool_litter l = {0, 0, 0};
   struct mp_guard *g = &w->pool->guard;
@@ -191,6 +187,8 @@ int mp_pool_take(struct mp_pool_worker *w, uint32_t want) {
   mp_guard_leave(w->arena, g);
   if (rc == 1)
     mp_pool_litter_free(w->arena, &l);
+  if (rc == 1 && w->block != NULL)
+    address_block(w, w->block);
   return rc;
 }
 
@@ -232,10 +230,7 @@ static int new_block(struct mp_pool_worker *w, size_t size, const mp_off *refs,
   b->room = size;
   b->seat = w->index;
   b->pid = (uint64_t)mp_self_pid();
-  if (w->batch != NULL) {
-    b->job = w->batch->job;
-    b->first = w->batch->first + w->seat->from;
-  }
+  address_block(w, b);
   rc = mp_guard_enter(w->arena, g);
   if (rc < 0) {
     mp_message_free(w->arena, off);
@@ -334,6 +329,8 @@ int mp_pool_finish(struct mp_pool_worker *w) {
   w->batch = NULL;
   /* before the next slice, in which the number would mean another item */
   atomic_store_explicit(&s->running, 0, memory_order_relaxed);
+  /* the next slice's block: now, while the owner reads the last one */
+  new_block(w, BLOCK_MIN, NULL, 0);
   return 0;
 }
 

@@ -31,12 +31,18 @@ M.Pool = Pool
 
 -- One round: waits until something happens (at most until the deadline) and deals with it.
 local function step(self, deadline)
-  local soonest = self._workers:check_timeouts()
-  if deadline and (not soonest or deadline < soonest) then soonest = deadline end
-  local there, seat = self._core:wait(soonest)
-  if seat then self._workers:ended(seat) end
-  if there or seat then self._core:collect(self._tasks.jobs, self._arrived) end
-  if self._tasks.deliveries[1] then self._tasks:deliver() end
+  local t = self._tasks
+  local soonest = deadline
+  if t.timed > 0 then
+    soonest = self._workers:check_timeouts()
+    if deadline and deadline < soonest then soonest = deadline end
+  end
+  local seat = self._core:work(soonest, t.jobs, self._arrived)
+  if seat then
+    self._workers:ended(seat)
+    self._core:collect(t.jobs, self._arrived)
+  end
+  if t.deliveries[1] then t:deliver() end
   if self._closing then self:_let_workers_go() end
   if self._watched and self._core then self._core:rearm(self._workers:check_timeouts()) end
 end
@@ -523,7 +529,7 @@ local function new(context, options)
   self._workers.on_broken = function(reason)
     if weak.pool then break_down(weak.pool, reason) end
   end
-  self._arrived = function(job, first, count) self._tasks:arrived(job, first, count) end
+  self._arrived = self._tasks:receiver()
   watch_initializers(self)
   self._context = context
   return setmetatable(self, Pool)

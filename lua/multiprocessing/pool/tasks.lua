@@ -73,11 +73,16 @@ function Tasks:open_call(f, o)
   local fn = self.core:enter(f)
   local id = self.last_id + 1
   self.last_id = id
-  return note_open(self, {
-    id = id, fn = fn, single = true, n = 1, done = 0, finished = false, results = nil,
-    errors = nil, failure = nil, timeout = o.timeout, retries = o.retries,
-    callback = o.callback, error_callback = o.error_callback, calls = nil, on_done = nil,
-  })
+  local job = { id = id, fn = fn, single = true, n = 1, done = 0, finished = false, results = nil,
+    timeout = o.timeout }
+  self.jobs[id] = job
+  self.open = self.open + 1
+  if next(o) then
+    for k, v in pairs(o) do job[k] = v end
+    if job.timeout then self.timed = self.timed + 1 end
+    job.calls = job.callback or job.error_callback
+  end
+  return job
 end
 
 --- Numbers for the next n tasks; the first of them.
@@ -141,11 +146,28 @@ local function settle(self, job, first, count)
   if job.done == job.n then finish(self, job) end
 end
 
---- A worker has handed in results of these items.
-function Tasks:arrived(job, first, count)
-  if job.id == 0 then return job.report(job.errors[0].value) end
-  self.deaths = 0
-  settle(self, job, first, count)
+-- the path of a round trip: a call that has returned
+local function finish_call(self, job)
+  local counts = self.counts
+  counts.done = counts.done + 1
+  self.jobs[job.id] = nil
+  self.open = self.open - 1
+  self.core:leave(job.fn)
+  self.delivered = self.delivered + 1
+  job.done, job.finished = 1, true
+end
+
+--- What the core calls when a worker has handed in results of a job's items.
+---@return fun(job: multiprocessing.pool.Job, first: integer, count: integer)
+function Tasks:receiver()
+  return function(job, first, count)
+    self.deaths = 0
+    if job.single and not (job.errors or job.calls or job.timeout) then
+      return finish_call(self, job)
+    end
+    if job.id == 0 then return job.report(job.errors[0].value) end
+    settle(self, job, first, count)
+  end
 end
 
 --- This item has failed, though no worker said so.
