@@ -70,6 +70,8 @@ static const char *survives(struct mp_arena *a, void *p) {
   if (why == NULL)
     why = pool_read(a, c->pool, &t);
   if (why == NULL)
+    why = pool_bury(a, c->pool, 1, &t); /* with the block it had ready */
+  if (why == NULL)
     why = pool_exactly_once(&t, POOL_ITEMS);
   struct mp_pool *pool = mp_at(a, c->pool);
   if (why == NULL && (pool->pending != 0 || pool->first != 0))
