@@ -5,22 +5,18 @@
 
 #include "codec/decode.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lauxlib.h"
 
-#include "base/code.h"
 #include "codec/fail.h"
 #include "codec/ref.h"
 #include "codec/wire.h"
 
 enum {
   SPILL_AT = 8192, /* slots on the Lua stack before some are spilled */
-  SPILL = 4096,    /* slots that move at a time */
-  ROOM_ABOVE = 16, /* what a step may push above its slots */
-  FRAMES_AT_HAND = 32
+  SPILL = 4096     /* slots that move at a time */
 };
 
 int mp_dec_fail(lua_State *L, struct mp_decoder *d, const char *what) {
@@ -30,14 +26,10 @@ int mp_dec_fail(lua_State *L, struct mp_decoder *d, const char *what) {
 
 /* --- reading -------------------------------------------------------------- */
 
-static uint64_t left(const struct mp_decoder *d) {
-  return (uint64_t)(d->end - d->p);
-}
-
 const unsigned char *mp_dec_bytes(lua_State *L, struct mp_decoder *d,
                                   uint64_t n) {
   const unsigned char *p = d->p;
-  if (n > left(d))
+  if (n > mp_dec_left(d))
     mp_dec_fail(L, d, "it ends too early");
   d->p += n;
   return p;
@@ -138,7 +130,7 @@ static int get_ref(lua_State *L, struct mp_decoder *d) {
 
 /* The claim of a table: list + 2 * pairs values, which must still come. */
 void mp_dec_claim(lua_State *L, struct mp_decoder *d, uint64_t n) {
-  if (n > left(d) || d->owed + n > left(d))
+  if (n > mp_dec_left(d) || d->owed + n > mp_dec_left(d))
     mp_dec_fail(L, d, "more values than bytes");
   d->owed += n;
 }
@@ -210,9 +202,9 @@ static int get_shared(lua_State *L, struct mp_decoder *d, uint64_t at,
   const unsigned char *p = mp_dec_bytes(L, d, 9);
   const struct mp_ref_type *type = mp_ref_type_of(p[0]);
   if (!(d->flags & MP_CODEC_SHARED))
-    mp_codec_fail(L, "a shared object came where none may pass");
+    return mp_codec_fail(L, "a shared object came where none may pass");
   if (type == NULL)
-    mp_dec_fail(L, d, "a shared object of unknown type");
+    return mp_dec_fail(L, d, "a shared object of unknown type");
   type->push(L, mp_get64(p + 1));
   if (shared)
     mp_dec_remember(L, at);
@@ -317,7 +309,7 @@ int mp_get_value(lua_State *L, struct mp_decoder *d) {
 static void more_frames(lua_State *L, struct mp_decoder *d) {
   size_t size = d->room * sizeof *d->frames;
   struct mp_dec_frame *frames;
-  if (d->room == FRAMES_AT_HAND) { /* they lie on the C stack */
+  if (d->room == MP_DEC_FRAMES) { /* they lie on the C stack */
     frames = malloc(2 * size);
     if (frames != NULL)
       memcpy(frames, d->frames, size);
@@ -342,7 +334,7 @@ static void spill(lua_State *L, struct mp_decoder *d) {
 }
 
 static void unspill(lua_State *L, struct mp_decoder *d) {
-  luaL_checkstack(L, SPILL + ROOM_ABOVE, NULL);
+  luaL_checkstack(L, SPILL + MP_DEC_ROOM, NULL);
   d->spilled -= SPILL;
   for (int i = 0; i < SPILL; i++)
     lua_rawgeti(L, MP_DEC_SPILL, (lua_Integer)d->spilled + i + 1);
@@ -354,7 +346,7 @@ struct mp_dec_frame *mp_dec_push(lua_State *L, struct mp_decoder *d,
                                  int slots) {
   if (d->depth == d->room)
     more_frames(L, d);
-  if (!lua_checkstack(L, ROOM_ABOVE))
+  if (!lua_checkstack(L, MP_DEC_ROOM))
     mp_codec_no_memory(L);
   int on_stack = lua_gettop(L) - d->base + 1;
   struct mp_dec_frame *f = &d->frames[d->depth++];
@@ -465,7 +457,7 @@ static int take_condition(lua_State *L, struct mp_decoder *d) {
   return 1;
 }
 
-static int take(lua_State *L, struct mp_decoder *d) {
+int mp_dec_take(lua_State *L, struct mp_decoder *d) {
   switch (mp_dec_top(d)->kind) {
   case MP_DEC_TABLE:
     return take_table(L, d);
@@ -479,100 +471,4 @@ static int take(lua_State *L, struct mp_decoder *d) {
   default:
     return mp_take_class(L, d);
   }
-}
-
-/* --- the message ---------------------------------------------------------- */
-
-/* One of the message's values, on top of the stack. */
-static void get_root(lua_State *L, struct mp_decoder *d) {
-  if (!mp_get_value(L, d))
-    for (;;) {
-      if (!mp_get_value(L, d))
-        continue;
-      while (d->depth > 0 && take(L, d))
-        ;
-      if (d->depth == 0)
-        break;
-    }
-  d->base++;
-}
-
-/* Big tables' counts and blobs, from the tail. */
-static void get_parts(lua_State *L, struct mp_decoder *d) {
-  uint64_t all = (uint64_t)(d->end - d->start);
-  if (all < MP_HEAD + MP_TAIL)
-    mp_dec_fail(L, d, "it ends too early");
-  const unsigned char *tail = d->end - MP_TAIL;
-  uint64_t body = mp_get64(tail);
-  uint32_t nbig = mp_get32(tail + 8);
-  all -= MP_TAIL;
-  if (body < MP_HEAD || body > all || nbig > (all - body) / 8)
-    mp_dec_fail(L, d, "parts that do not fit");
-  d->end = d->start + body;
-  d->big = d->end;
-  d->nbig = nbig;
-  d->blob = d->big + (size_t)nbig * 8;
-  d->blob_end = tail;
-}
-
-static void get_head(lua_State *L, struct mp_decoder *d) {
-  if (left(d) < MP_HEAD || d->p[0] != MP_MAGIC)
-    mp_codec_fail(L, "this is not a serialized message");
-  if (d->p[1] != MP_WIRE_VERSION)
-    mp_codec_fail(L, "a message of version %d; this mplua reads version %d",
-                  d->p[1], MP_WIRE_VERSION);
-  int flags = d->p[2];
-  d->strings = d->p[3];
-  d->values = mp_get32(d->p + 4);
-  if (d->strings > MP_SLOTS ||
-      (flags & ~(MP_HEAD_PARTS | MP_HEAD_CODE | MP_HEAD_SHARED)) != 0)
-    mp_dec_fail(L, d, "a bad head");
-  if ((flags & MP_HEAD_CODE) && !(d->flags & MP_CODEC_CODE))
-    mp_codec_fail(L, "this message contains functions or names of functions, "
-                     "which are not accepted here");
-  d->blob = d->blob_end = d->end; /* there are none, as yet */
-  if (flags & MP_HEAD_PARTS)
-    get_parts(L, d);
-  d->p += MP_HEAD;
-  if (d->values > left(d))
-    mp_dec_fail(L, d, "more values than bytes");
-  d->owed = d->values;
-}
-
-static int decode_body(lua_State *L) {
-  struct mp_decoder *d = lua_touserdata(L, 1);
-  get_head(L, d);
-  if (d->values > INT32_MAX / 2 ||
-      !lua_checkstack(L, (int)d->values + MP_SLOTS + 2 * ROOM_ABOVE))
-    mp_codec_fail(L, "too many values in one message");
-  lua_settop(L, MP_DEC_STRINGS - 1 + (int)d->strings);
-  d->base = MP_DEC_STRINGS + (int)d->strings;
-  for (uint32_t i = 0; i < d->values; i++)
-    get_root(L, d);
-  if (d->p != d->end || d->blob != d->blob_end)
-    mp_dec_fail(L, d, "bytes left over");
-  return (int)d->values;
-}
-
-int mp_decode(lua_State *L, const void *data, size_t size,
-              const struct mp_codec_opts *opts) {
-  struct mp_dec_frame at_hand[FRAMES_AT_HAND];
-  struct mp_decoder d;
-  memset(&d, 0, sizeof d);
-  d.start = d.p = data;
-  d.end = d.start + size;
-  d.flags = opts->flags;
-  d.frames = at_hand;
-  d.room = FRAMES_AT_HAND;
-  int top = lua_gettop(L);
-  if (!lua_checkstack(L, 4))
-    return -ENOMEM;
-  lua_pushcfunction(L, decode_body);
-  lua_pushlightuserdata(L, &d);
-  int status = lua_pcall(L, 1, LUA_MULTRET, 0);
-  if (d.frames != at_hand)
-    free(d.frames);
-  if (status == LUA_OK)
-    return lua_gettop(L) - top;
-  return status == LUA_ERRMEM ? -ENOMEM : MP_ECORRUPT;
 }

@@ -99,6 +99,19 @@ int mp_take_function(lua_State *L, struct mp_decoder *d);
 int mp_take_class(lua_State *L, struct mp_decoder *d);
 int mp_take_reduce(lua_State *L, struct mp_decoder *d);
 
+enum {
+  MP_DEC_ROOM = 16,  /* what a step may push above its slots */
+  MP_DEC_FRAMES = 32 /* frames that lie on the C stack, before any malloc */
+};
+
+/* Gives the value on top to the frame on top.  1: that frame is complete, its
+** own value is on top now; 0: it needs more. */
+int mp_dec_take(lua_State *L, struct mp_decoder *d);
+
+static inline uint64_t mp_dec_left(const struct mp_decoder *d) {
+  return (uint64_t)(d->end - d->p);
+}
+
 struct mp_dec_frame *mp_dec_push(lua_State *L, struct mp_decoder *d,
                                  enum mp_dec_kind kind, uint64_t at,
                                  int slots);

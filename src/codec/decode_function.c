@@ -106,7 +106,7 @@ static int next_upvalue(lua_State *L, struct mp_decoder *d,
 
 static void push_library(lua_State *L, struct mp_decoder *d, unsigned which) {
   unsigned i = 0;
-  while (mp_libraries[i].name != NULL && i < which)
+  while (i < which && mp_libraries[i].name != NULL)
     i++;
   if (mp_libraries[i].name == NULL)
     mp_dec_fail(L, d, "an unknown library");

@@ -142,7 +142,9 @@ int mp_put_function(lua_State *L, struct mp_encoded *e);
 /* A table's record, from the tag on: opens its frame, so: 0. */
 int mp_put_table(lua_State *L, struct mp_encoded *e, int object);
 
-/* The next piece of the frame on top, of a kind that is more than data. */
+/* The next piece of the frame on top, up to a value that opens a frame. */
+void mp_enc_step(lua_State *L, struct mp_encoded *e);
+/* The same for frames of kinds that are more than data. */
 void mp_step_reduce(lua_State *L, struct mp_encoded *e);
 void mp_step_function(lua_State *L, struct mp_encoded *e);
 

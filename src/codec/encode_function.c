@@ -106,8 +106,9 @@ static int finds_globals(lua_State *L, const struct mp_encoded *e) {
 
 /*
 ** What an upvalue is to the globals: nothing, the table itself, a table that
-** falls back on it, or an empty one that stands for it: test frameworks give each file such an environment, with an __index function
-** over all that they know, which nobody wants to send.
+** falls back on it, or an empty one that stands for it: test frameworks give
+** each file such an environment, with an __index function over all that they
+** know, which nobody wants to send.
 */
 enum env_kind { ENV_NONE, ENV_GLOBALS, ENV_FALLS_BACK, ENV_STAND_IN };
 

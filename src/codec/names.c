@@ -1,68 +1,27 @@
 /*
-** names.c: what can be named instead of sent
+** names.c: the index of what can be named: making it, keeping it up to date
 ** MIT licence, see LICENSE
 **
-** The index is a userdata in the registry.  A path is a chain of keys from
-** the module on; keys are kept in a Lua table (KEYS), so that following a
-** path allocates nothing.
+** Made when it is first needed, and again when package.loaded has changed.
 */
 
-#include "codec/names.h"
+#include "codec/names_index.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "lauxlib.h"
 
-#include "base/buf.h"
 #include "codec/fail.h"
-#include "codec/ptrmap.h"
 #include "codec/stdlib.h"
-
-enum {
-  UV_KEYS = 1, /* number -> key */
-  UV_QUEUE,    /* tables to look into, only while the index is made */
-  UV_COUNT = 2,
-  MOST = 200000, /* entries; the deepest are left out beyond */
-  DEEPEST = 16,  /* keys in a path */
-  NAMELESS = 16,
-  NAMESPACE = 256 /* a global table with more entries is no namespace */
-};
-
-struct entry {
-  uint32_t up;   /* entry of the table it is in; 0: a module or a global */
-  uint32_t key;  /* in KEYS */
-  uint8_t depth; /* keys in the path */
-  uint8_t kind;  /* enum mp_name_kind */
-};
-
-struct mp_names {
-  struct mp_names_head head; /* addresses in either map, and the globals' */
-  struct mp_ptrmap modules, globals; /* object -> entry */
-  struct mp_buf entries;             /* struct entry; the first is no entry */
-  uint64_t signature; /* of package.loaded, if nobody tells of changes */
-  uint64_t inner;     /* of the modules' tables, see look_again */
-  uint64_t version, seen; /* of package.loaded: now, and when indexed */
-  uint32_t keys;
-  uint32_t module_keys; /* how many keys and bytes of entries are modules' */
-  size_t module_entries;
-  const void *globals_table, *loaded_table;
-  const void *nameless[NAMELESS]; /* had no name when they were asked for */
-  unsigned asked;
-  int told; /* changes of package.loaded raise `version` */
-};
 
 static const char names_key = 0;
 static const char words_key[MP_W_COUNT] = {0};
 
 /* --- entries -------------------------------------------------------------- */
 
-static struct entry *entry_of(const struct mp_names *n, uint64_t i) {
-  return (struct entry *)(void *)n->entries.data + i;
-}
-
 static uint32_t count(const struct mp_names *n) {
-  return (uint32_t)(n->entries.len / sizeof(struct entry));
+  return (uint32_t)(n->entries.len / sizeof(struct mp_name));
 }
 
 static void set_filter(struct mp_names *n, const void *p) {
@@ -73,9 +32,9 @@ static void set_filter(struct mp_names *n, const void *p) {
 /* stack: ..., key; `keys` is the index of KEYS */
 static uint32_t new_entry(lua_State *L, struct mp_names *n, int keys,
                           uint32_t up, enum mp_name_kind kind) {
-  struct entry e = {up, ++n->keys, 1, (uint8_t)kind};
+  struct mp_name e = {up, ++n->keys, 1, (uint8_t)kind};
   if (up != 0)
-    e.depth = (uint8_t)(entry_of(n, up)->depth + 1);
+    e.depth = (uint8_t)(mp_names_entry(n, up)->depth + 1);
   lua_pushvalue(L, -1);
   lua_rawseti(L, keys, (lua_Integer)e.key);
   if (mp_buf_put(&n->entries, &e, sizeof e) < 0)
@@ -84,9 +43,9 @@ static uint32_t new_entry(lua_State *L, struct mp_names *n, int keys,
 }
 
 /* Enters the object at `index` with the key on top.  0: it is known. */
-static uint32_t enter(lua_State *L, struct mp_names *n, struct mp_ptrmap *map,
-                      int keys, int index, uint32_t up,
-                      enum mp_name_kind kind) {
+uint32_t mp_names_enter(lua_State *L, struct mp_names *n, struct mp_ptrmap *map,
+                        int keys, int index, uint32_t up,
+                        enum mp_name_kind kind) {
   uint64_t known;
   const void *p = lua_topointer(L, index);
   if (p == NULL)
@@ -135,7 +94,7 @@ static void enqueue(lua_State *L, int queue, uint32_t entry) {
 static void enter_library(lua_State *L, struct mp_names *n, int keys,
                           const struct mp_library *lib) {
   lua_pushstring(L, lib->name);
-  uint32_t up = enter(L, n, &n->modules, keys, -2, 0, MP_NAME_MODULE);
+  uint32_t up = mp_names_enter(L, n, &n->modules, keys, -2, 0, MP_NAME_MODULE);
   if (up == 0)
     up = new_entry(L, n, keys, 0, MP_NAME_MODULE); /* _G */
   lua_pop(L, 1);
@@ -146,7 +105,7 @@ static void enter_library(lua_State *L, struct mp_names *n, int keys,
     int type = lua_type(L, -1);
     lua_insert(L, -2); /* value, key */
     if (lua_iscfunction(L, -2) || type == LUA_TTABLE || type == LUA_TUSERDATA)
-      enter(L, n, &n->modules, keys, -2, up, MP_NAME_MODULE);
+      mp_names_enter(L, n, &n->modules, keys, -2, up, MP_NAME_MODULE);
     lua_pop(L, 2);
   }
 }
@@ -168,7 +127,7 @@ static void enter_modules(lua_State *L, struct mp_names *n, int keys,
       continue;
     lua_pushvalue(L, -2);
     uint32_t i =
-        enter(L, n, &n->modules, keys, -2, 0, MP_NAME_MODULE);
+        mp_names_enter(L, n, &n->modules, keys, -2, 0, MP_NAME_MODULE);
     lua_pop(L, 1);
     if (i != 0)
       enqueue(L, queue, i);
@@ -179,20 +138,21 @@ static void enter_modules(lua_State *L, struct mp_names *n, int keys,
 ** in it may be data that the module gathers while it works. */
 static void enter_fields(lua_State *L, struct mp_names *n, int keys,
                          int queue, uint32_t up, const char *script) {
-  int solid = entry_of(n, up)->depth <= 2;
+  int solid = mp_names_entry(n, up)->depth <= 2;
   for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
     if (lua_isfunction(L, -1))
       solid = 1;
     if (lua_type(L, -2) != LUA_TSTRING || !can_have_name(L, -1, script))
       continue;
     lua_pushvalue(L, -2);
-    uint32_t i = enter(L, n, &n->modules, keys, -2, up, MP_NAME_MODULE);
+    uint32_t i =
+        mp_names_enter(L, n, &n->modules, keys, -2, up, MP_NAME_MODULE);
     lua_pop(L, 1);
     if (i != 0)
       enqueue(L, queue, i);
   }
   if (!solid)
-    entry_of(n, up)->kind = MP_NAME_DATA;
+    mp_names_entry(n, up)->kind = MP_NAME_DATA;
 }
 
 /* The main script's name: arg[0]. */
@@ -224,17 +184,17 @@ static void forget(struct mp_names *n) {
 /* stack: index userdata */
 static void make(lua_State *L, struct mp_names *n) {
   int self = lua_gettop(L);
-  struct entry none = {0, 0, 0, 0};
+  struct mp_name none = {0, 0, 0, 0};
   luaL_checkstack(L, 24, NULL);
   forget(n);
-  n->seen = n->version;
+  n->seen = n->version - 1; /* not made yet: memory may fail */
   lua_pushglobaltable(L);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   n->globals_table = lua_topointer(L, self + 1);
   set_filter(n, n->globals_table);
   n->loaded_table = NULL; /* it has a name: package.loaded */
-  set_key_table(L, self, UV_KEYS);
-  set_key_table(L, self, UV_QUEUE);
+  set_key_table(L, self, MP_NAMES_KEYS);
+  set_key_table(L, self, MP_NAMES_QUEUE);
   if (mp_buf_put(&n->entries, &none, sizeof none) < 0)
     mp_codec_no_memory(L);
   int keys = self + 3, queue = self + 4;
@@ -242,16 +202,17 @@ static void make(lua_State *L, struct mp_names *n) {
   enter_libraries(L, n, keys, self + 2);
   n->loaded_table = lua_topointer(L, self + 2);
   enter_modules(L, n, keys, queue, self + 2, script);
-  for (uint32_t i = 1; i < count(n) && count(n) < MOST; i++) {
+  for (uint32_t i = 1; i < count(n) && count(n) < MP_NAMES_MOST; i++) {
     if (lua_rawgeti(L, queue, (lua_Integer)i) == LUA_TTABLE &&
-        entry_of(n, i)->depth < DEEPEST)
+        mp_names_entry(n, i)->depth < MP_NAMES_DEEPEST)
       enter_fields(L, n, keys, queue, i, script);
     lua_pop(L, 1);
   }
+  n->seen = n->version;
   n->module_keys = n->keys;
   n->module_entries = n->entries.len;
   lua_pushnil(L);
-  lua_setiuservalue(L, self, UV_QUEUE);
+  lua_setiuservalue(L, self, MP_NAMES_QUEUE);
   lua_settop(L, self);
 }
 
@@ -336,7 +297,7 @@ void mp_names_word(lua_State *L, enum mp_word w) {
 
 /* pushes the index, made now */
 static struct mp_names *create(lua_State *L) {
-  struct mp_names *n = lua_newuserdatauv(L, sizeof *n, UV_COUNT);
+  struct mp_names *n = lua_newuserdatauv(L, sizeof *n, MP_NAMES_UVS);
   memset(n, 0, sizeof *n);
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, names_gc);
@@ -380,7 +341,7 @@ int mp_names_changed(lua_State *L, struct mp_names *n) {
 }
 
 int mp_names_changed_for(lua_State *L, struct mp_names *n, const void *p) {
-  const void **known = &n->nameless[mp_names_bit(p) % NAMELESS];
+  const void **known = &n->nameless[mp_names_bit(p) % MP_NAMES_NAMELESS];
   enum { SURE_AFTER = 64 };
   if (*known == p && ++n->asked % SURE_AFTER != 0)
     return 0;
@@ -398,129 +359,10 @@ void mp_names_look_again(lua_State *L, struct mp_names *n) {
   lua_pop(L, 1);
 }
 
+void mp_names_push(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &names_key);
+}
+
 const void *mp_names_globals(const struct mp_names *n) {
   return n->globals_table;
-}
-
-/* --- looking up ----------------------------------------------------------- */
-
-/* stack: object -> object, the path's keys.  Their number. */
-static int push_path(lua_State *L, const struct mp_names *n, uint32_t i) {
-  uint32_t path[DEEPEST + 1];
-  int depth = 0;
-  for (; i != 0 && depth <= DEEPEST; i = entry_of(n, i)->up)
-    path[depth++] = entry_of(n, i)->key;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &names_key);
-  lua_getiuservalue(L, -1, UV_KEYS);
-  lua_replace(L, -2);
-  for (int k = depth; k > 0; k--)
-    lua_rawgeti(L, k - depth - 1, (lua_Integer)path[k - 1]);
-  lua_remove(L, -depth - 1);
-  return depth;
-}
-
-/* Follows the path on top of the stack through the table below it.
-** stack: object, keys..., table -> object, keys... */
-static int leads_there(lua_State *L, int depth) {
-  int first = lua_gettop(L) - depth;
-  for (int k = 0; k < depth; k++) {
-    if (!lua_istable(L, -1)) {
-      lua_pop(L, 1);
-      return 0;
-    }
-    lua_pushvalue(L, first + k);
-    lua_rawget(L, -2);
-    lua_replace(L, -2);
-  }
-  int same = lua_rawequal(L, -1, first - 1);
-  lua_pop(L, 1);
-  return same;
-}
-
-static enum mp_name_kind find(lua_State *L, struct mp_names *n,
-                              const struct mp_ptrmap *map, int *depth) {
-  const void *p = lua_topointer(L, -1);
-  uint64_t i;
-  if (p == NULL)
-    p = n;
-  if (!mp_names_maybe(n, p) || !mp_ptrmap_get(map, p, &i) ||
-      !lua_checkstack(L, DEEPEST + 8))
-    return MP_NAME_NONE;
-  *depth = push_path(L, n, (uint32_t)i);
-  if (map == &n->globals)
-    lua_pushglobaltable(L);
-  else
-    lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-  if (leads_there(L, *depth))
-    return entry_of(n, i)->kind;
-  lua_pop(L, *depth);
-  return MP_NAME_NONE;
-}
-
-enum mp_name_kind mp_names_module(lua_State *L, struct mp_names *n,
-                                  int *depth) {
-  return find(L, n, &n->modules, depth);
-}
-
-/* --- tables in globals ---------------------------------------------------- */
-
-/* stack: KEYS at `keys`, ..., table, which is entry `up` or all globals */
-static void scan_globals(lua_State *L, struct mp_names *n, int keys,
-                         uint32_t up) {
-  uint64_t known;
-  int seen = 0;
-  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
-    if (up != 0 && ++seen > NAMESPACE) {
-      lua_pop(L, 2);
-      return;
-    }
-    if (lua_type(L, -2) != LUA_TSTRING || !lua_istable(L, -1) ||
-        mp_ptrmap_get(&n->modules, lua_topointer(L, -1), &known))
-      continue;
-    lua_pushvalue(L, -2);
-    uint32_t i = enter(L, n, &n->globals, keys, -2, up, MP_NAME_GLOBAL);
-    lua_pop(L, 1);
-    if (i != 0 && up == 0)
-      scan_globals(L, n, keys, i);
-  }
-}
-
-static void look_through_globals(lua_State *L, struct mp_names *n) {
-  luaL_checkstack(L, 16, NULL);
-  mp_ptrmap_clear(&n->globals);
-  n->keys = n->module_keys;
-  n->entries.len = n->module_entries;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &names_key);
-  lua_getiuservalue(L, -1, UV_KEYS);
-  lua_pushglobaltable(L);
-  scan_globals(L, n, lua_gettop(L) - 1, 0);
-  lua_pop(L, 3);
-}
-
-enum mp_name_kind mp_names_global(lua_State *L, struct mp_names *n,
-                                  int *depth, uint8_t *looked) {
-  enum mp_name_kind kind = find(L, n, &n->globals, depth);
-  if (kind == MP_NAME_NONE && !*looked) {
-    *looked = 1;
-    look_through_globals(L, n);
-    kind = find(L, n, &n->globals, depth);
-  }
-  return kind;
-}
-
-int mp_names_standard(lua_State *L, const char *name) {
-  if (mp_library_has(&mp_libraries[0], name))
-    return lua_iscfunction(L, -1) || lua_type(L, -1) == LUA_TSTRING;
-  if (!lua_istable(L, -1))
-    return 0;
-  for (const struct mp_library *lib = mp_libraries; lib->name; lib++)
-    if (strcmp(lib->name, name) == 0) {
-      lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-      lua_pushstring(L, name);
-      lua_rawget(L, -2);
-      int same = lua_rawequal(L, -1, -3);
-      lua_pop(L, 2);
-      return same;
-    }
-  return 0;
 }

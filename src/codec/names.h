@@ -34,7 +34,7 @@ static inline unsigned mp_names_bit(const void *p) {
 
 /* 0: the object has no name; a NULL is something else's. */
 static inline int mp_names_maybe(const struct mp_names *n, const void *p) {
-  const struct mp_names_head *head = (const struct mp_names_head *)(const void *)n;
+  const struct mp_names_head *head = (const void *)n;
   unsigned bit = mp_names_bit(p);
   return (int)(head->filter[bit / 64] >> bit % 64 & 1);
 }
