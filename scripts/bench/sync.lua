@@ -7,6 +7,17 @@ local mp = require "multiprocessing"
 
 local now <const> = mp.now
 
+-- Who meets another process does so across two processors, as python3's side does: the scheduler
+-- alone would put both on one now and then, and then it is what is measured.
+local function on_cpu(number)
+  if mp.cpu_count() < 2 then return end
+  os.execute(("taskset -cp %d %d >/dev/null 2>&1"):format(number, mp.getpid()))
+end
+
+local function on_any_cpu()
+  os.execute(("taskset -cp 0-%d %d >/dev/null 2>&1"):format(mp.cpu_count() - 1, mp.getpid()))
+end
+
 local function timed(n, f)
   local start = now()
   f(n)
@@ -16,7 +27,9 @@ end
 -- f(n) in two processes at once; seconds an operation of all 2n
 local function both(n, f)
   local gate = mp.Barrier(2)
+  on_cpu(0)
   local p = mp.Process{ target = function()
+    on_cpu(1)
     gate:wait()
     f(n)
   end }
@@ -25,16 +38,25 @@ local function both(n, f)
   local start = now()
   f(n)
   p:join()
-  return (now() - start) / (2 * n)
+  local seconds = (now() - start) / (2 * n)
+  on_any_cpu()
+  return seconds
 end
 
 local function ping_pong(n, ping, pong)
-  local p = mp.Process{ target = pong, args = { n } }
+  on_cpu(0)
+  local p = mp.Process{ target = function()
+    on_cpu(1)
+    pong(20)
+    pong(n)
+  end }
   p:start()
+  ping(20) -- both are there
   local start = now()
   ping(n)
   local seconds = (now() - start) / n
   p:join()
+  on_any_cpu()
   return seconds
 end
 

@@ -1,9 +1,15 @@
 """python3's side of sync.lua: prints seconds an operation."""
 import multiprocessing as mp
+import os
 import sys
 import time
 
 ctx = mp.get_context("fork")
+
+
+def on_cpu(number):
+    if os.cpu_count() > 1:
+        os.sched_setaffinity(0, {number})
 
 
 def timed(n, f):
@@ -17,9 +23,11 @@ def both(n, f):
     gate = ctx.Barrier(2)
 
     def child():
+        on_cpu(1)
         gate.wait()
         f(n)
 
+    on_cpu(0)
     p = ctx.Process(target=child)
     p.start()
     gate.wait()
@@ -104,8 +112,15 @@ def raw_array_write(n):
 
 
 def ping_pong(n, ping, pong):
-    p = ctx.Process(target=pong, args=(n,))
+    def child():
+        on_cpu(1)
+        pong(20)
+        pong(n)
+
+    on_cpu(0)
+    p = ctx.Process(target=child)
     p.start()
+    ping(20)
     start = time.perf_counter()
     ping(n)
     seconds = (time.perf_counter() - start) / n

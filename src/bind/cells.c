@@ -126,6 +126,8 @@ static int raise_sum(lua_State *L, const struct mp_type *t, int arg) {
 static union mp_cell check_difference(lua_State *L, int arg,
                                       const struct mp_type *t) {
   union mp_cell n;
+  if (t->class <= MP_UINT && lua_isinteger(L, arg))
+    return (union mp_cell){.i = lua_tointeger(L, arg)};
   luaL_argcheck(L, t->class != MP_CHAR, arg, "type 'c' has no sums");
   luaL_checktype(L, arg, LUA_TNUMBER);
   if (t->class == MP_FLOAT)

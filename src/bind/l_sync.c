@@ -13,6 +13,7 @@
 #include "base/code.h"
 #include "bind/core.h"
 #include "bind/modules.h"
+#include "os/clock.h"
 #include "store/cells.h"
 #include "sync/barrier.h"
 #include "sync/bounded.h"
@@ -26,6 +27,8 @@ void mp_sync_setup(void) {
 }
 
 int64_t mp_block_deadline(lua_State *L, int arg) {
+  if (lua_gettop(L) < arg)
+    return MP_FOREVER;
   if (!lua_isnoneornil(L, arg)) {
     luaL_checktype(L, arg, LUA_TBOOLEAN);
     if (!lua_toboolean(L, arg))

@@ -37,8 +37,7 @@ static struct mp_cells *check_raw(lua_State *L) {
 
 static int is_value(lua_State *L) {
   size_t len;
-  const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tolstring(L, 2, &len)
-                                                  : NULL;
+  const char *key = lua_tolstring(L, 2, &len); /* a number is no matter */
   return key != NULL && len == 5 && memcmp(key, "value", 5) == 0;
 }
 
@@ -90,7 +89,10 @@ static int raw_newindex(lua_State *L) {
   struct mp_cells *c = check_raw(L);
   const struct mp_type *t = mp_cells_type(c);
   check_field(L, "RawValue");
-  mp_cell_store(t, c->data, mp_cell_check(L, 3, t));
+  if (t->class == MP_INT && t->width == 8 && lua_isinteger(L, 3))
+    mp_cell_store(t, c->data, (union mp_cell){.i = lua_tointeger(L, 3)});
+  else
+    mp_cell_store(t, c->data, mp_cell_check(L, 3, t));
   return 0;
 }
 

@@ -151,10 +151,31 @@ static void set_common(lua_State *L, const struct mp_kind *kind) {
   luaL_setfuncs(L, common, 2);
 }
 
+/*
+** As luaL_newmetatable.  The two fields that are looked up at every access come
+** first, in a table that need not grow: so they are found at the first look.
+*/
+static void new_metatable(lua_State *L, const char *name) {
+  if (luaL_getmetatable(L, name) != LUA_TNIL)
+    return;
+  lua_pop(L, 1);
+  lua_createtable(L, 0, 16);
+  lua_pushboolean(L, 0);
+  lua_setfield(L, -2, "__index");
+  lua_pushboolean(L, 0);
+  lua_setfield(L, -2, "__newindex");
+  lua_pushstring(L, name);
+  lua_setfield(L, -2, "__name");
+  lua_pushnil(L);
+  lua_setfield(L, -2, "__newindex");
+  lua_pushvalue(L, -1);
+  lua_setfield(L, LUA_REGISTRYINDEX, name);
+}
+
 void mp_handle_class(lua_State *L, const struct mp_kind *kind,
                      const struct mp_ref_type *ref, const luaL_Reg *methods,
                      const luaL_Reg *meta) {
-  luaL_newmetatable(L, kind->name);
+  new_metatable(L, kind->name);
   set_common(L, kind);
   lua_newtable(L);
   lua_pushvalue(L, -2);

@@ -18,7 +18,7 @@
 #define UNSIGNED(code, type, hi) {code, sizeof(type), MP_UINT, 0, hi}
 
 /* What a Lua integer cannot hold, L and Q do not hold. */
-static const struct mp_type types[] = {
+const struct mp_type mp_types[MP_TYPES] = {
     {'c', 1, MP_CHAR, 0, 255},
     SIGNED('b', int8_t, INT8_MIN, INT8_MAX),
     UNSIGNED('B', uint8_t, UINT8_MAX),
@@ -33,18 +33,13 @@ static const struct mp_type types[] = {
     {'f', sizeof(float), MP_FLOAT, 0, 0},
     {'d', sizeof(double), MP_FLOAT, 0, 0},
 };
-enum { TYPES = sizeof types / sizeof *types };
 
 int mp_type_index(char code) {
-  for (int i = 0; i < TYPES; i++) {
-    if (types[i].code == code)
+  for (int i = 0; i < MP_TYPES; i++) {
+    if (mp_types[i].code == code)
       return i;
   }
   return -1;
-}
-
-const struct mp_type *mp_type_at(int index) {
-  return &types[(unsigned)index < TYPES ? index : 0];
 }
 
 /* --- birth and death ------------------------------------------------------ */
@@ -138,7 +133,7 @@ static uint64_t bits_of(const struct mp_type *t, union mp_cell v) {
   return half;
 }
 
-union mp_cell mp_cell_load(const struct mp_type *t, const void *place) {
+union mp_cell mp_cell_load_narrow(const struct mp_type *t, const void *place) {
   return cell_of(t, load_bits(t, place));
 }
 
@@ -146,7 +141,8 @@ union mp_cell mp_cell_load(const struct mp_type *t, const void *place) {
   atomic_store_explicit((_Atomic type *)(p), (type)(v),      \
                         memory_order_relaxed)
 
-void mp_cell_store(const struct mp_type *t, void *place, union mp_cell v) {
+void mp_cell_store_narrow(const struct mp_type *t, void *place,
+                          union mp_cell v) {
   uint64_t bits = bits_of(t, v);
   switch (t->width) {
   case 1:

@@ -51,9 +51,15 @@ union mp_cell {
 
 void mp_cells_setup(void); /* once a process */
 
+enum { MP_TYPES = 13 };
+extern const struct mp_type mp_types[MP_TYPES];
+
 /* The index of a type code, or -1; and what it is. */
 int mp_type_index(char code);
-const struct mp_type *mp_type_at(int index);
+
+static inline const struct mp_type *mp_type_at(int index) {
+  return &mp_types[(unsigned)index < MP_TYPES ? index : 0];
+}
 
 /* Bytes of an object of that many cells; 0: more than there can be. */
 size_t mp_cells_size(int type, uint64_t length, int with_other);
@@ -79,8 +85,28 @@ static inline int mp_cell_fits(const struct mp_type *t, int64_t i) {
   return i >= t->min && i <= t->max;
 }
 
-union mp_cell mp_cell_load(const struct mp_type *t, const void *place);
-void mp_cell_store(const struct mp_type *t, void *place, union mp_cell v);
+union mp_cell mp_cell_load_narrow(const struct mp_type *t, const void *place);
+void mp_cell_store_narrow(const struct mp_type *t, void *place,
+                          union mp_cell v);
+
+/* Cells of 8 bytes are the common case; integer or double, the bits are the
+** cell's. */
+static inline union mp_cell mp_cell_load(const struct mp_type *t,
+                                         const void *place) {
+  if (t->width != 8)
+    return mp_cell_load_narrow(t, place);
+  return (union mp_cell){.i = atomic_load_explicit(
+                             (const _Atomic int64_t *)place,
+                             memory_order_relaxed)};
+}
+
+static inline void mp_cell_store(const struct mp_type *t, void *place,
+                                 union mp_cell v) {
+  if (t->width != 8)
+    mp_cell_store_narrow(t, place, v);
+  else
+    atomic_store_explicit((_Atomic int64_t *)place, v.i, memory_order_relaxed);
+}
 
 /* v + n.  -ERANGE when it does not fit. */
 int mp_cell_sum(const struct mp_type *t, union mp_cell v, union mp_cell n,
