@@ -271,7 +271,8 @@ describe("Listener", function()
 
   it("serves programs in other languages", function()
     if os.execute("command -v python3 >/dev/null") ~= true then return pending("no python3") end
-    local file <close> = assert(io.popen(helper.interpreter .. " scripts/examples/json_service.lua"))
+    local command = helper.interpreter .. " scripts/examples/json_service.lua"
+    local file <close> = assert(io.popen(command))
     local text = file:read("a")
     assert.matches("sum: 6.5", text, 1, true)
     assert.matches("error: there is no function nonsense", text, 1, true)
