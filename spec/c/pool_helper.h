@@ -58,8 +58,8 @@ static inline int pool_work(struct mp_arena *a, mp_off pool, uint32_t seat,
                             uint32_t want, uint32_t most) {
   struct mp_pool_worker w;
   mp_pool_sit(&w, a, mp_at(a, pool), seat, -1);
-  int rc;
-  while ((rc = mp_pool_take(&w, want)) == 1) {
+  int rc = mp_pool_take(&w, want);
+  while (rc == 1) {
     uint32_t to = w.seat->to, from = w.seat->from;
     if (to - from > most)
       to = from + most;
@@ -69,8 +69,7 @@ static inline int pool_work(struct mp_arena *a, mp_off pool, uint32_t seat,
       if (i % 3 == 2 && (rc = mp_pool_flush(&w)) < 0)
         return rc;
     }
-    if ((rc = mp_pool_finish(&w)) < 0)
-      return rc;
+    rc = mp_pool_next(&w, want, 1);
   }
   return rc;
 }

@@ -43,7 +43,7 @@ static void order_and_slices(void) {
   mp_pool_sit(&w, arena, p, 1, -1);
   expect(mp_pool_take(&w, 65536) == 1, "take");
   expect(w.seat->to - w.seat->from == 150 / 4, "half of an even share");
-  expect(mp_pool_finish(&w) == 0, "give it back");
+  expect(mp_pool_next(&w, 0, 0) == 0, "give it back");
   expect(p->pending == 150, "all is in line again");
   expect(pool_work(arena, off, 0, 10, UINT32_MAX) == 0, "work");
   expect(p->pending == 0, "the line is empty");
@@ -68,7 +68,7 @@ static void withdrawing(void) {
   expect(mp_pool_take(&w, 2) == 1, "take two");
   expect(mp_pool_withdraw(arena, p, 1, &n) == 0 && n == 18, "withdraw the rest");
   expect(p->pending == 0 && p->first == 0 && p->last == 0, "an empty line");
-  expect(mp_pool_finish(&w) == 0 && p->pending == 2, "two are back");
+  expect(mp_pool_next(&w, 0, 0) == 0 && p->pending == 2, "two are back");
   pool_stage(arena, off, 20, 10, 0);
   mp_pool_unstage(arena, p);
   expect(p->staged == 0 && p->staged_items == 0, "nothing staged");

@@ -357,10 +357,7 @@ static void end_slice(lua_State *L, struct worker *k, uint32_t first) {
     atomic_store(&s->leaving, 1);
 }
 
-static int work(lua_State *L, struct worker *k) {
-  int rc = mp_pool_take(&k->w, want(k));
-  if (rc <= 0)
-    return rc;
+static void do_slice(lua_State *L, struct worker *k) {
   begin_slice(k);
   uint32_t first = k->at;
   if (push_function(L, k)) {
@@ -370,7 +367,16 @@ static int work(lua_State *L, struct worker *k) {
     fail_slice(L, k);
   }
   end_slice(L, k, first);
-  return mp_pool_finish(&k->w);
+}
+
+/* slices as long as there are any */
+static int work(lua_State *L, struct worker *k) {
+  int rc = mp_pool_take(&k->w, want(k));
+  while (rc == 1) {
+    do_slice(L, k);
+    rc = mp_pool_next(&k->w, want(k), k->job);
+  }
+  return rc;
 }
 
 /* the bell of an owner that we were not forked from */

@@ -282,8 +282,12 @@ void mp_pool_publish(struct mp_pool_worker *w, size_t n);
 
 /* Hands in what is finished.  The owner is told. */
 int mp_pool_flush(struct mp_pool_worker *w);
-/* Hands in and gives up the slice; what it did not run goes first in line. */
-int mp_pool_finish(struct mp_pool_worker *w);
+/*
+** Hands in and gives up the slice (what was not run goes first in line), and
+** takes the next in the same step, if there is one: `want` items of job `job`,
+** one of another; 0: none.  1: there is a next slice.
+*/
+int mp_pool_next(struct mp_pool_worker *w, uint32_t want, uint64_t job);
 /* Something that is no item's result (a failed initializer): one entry of
 ** job 0. */
 int mp_pool_report(struct mp_pool_worker *w, const void *p, size_t n);

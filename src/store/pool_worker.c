@@ -137,6 +137,7 @@ static int take_all_in(struct mp_pool_worker *w, struct mp_pool_slice *s,
   return 0;
 }
 
+/* inside the guard: the first slice in line, or a part of it, is the seat's */
 static int take_in(struct mp_pool_worker *w, uint32_t want,
                    struct mp_pool_litter *l) {
   struct mp_arena *a = w->arena;
@@ -216,30 +217,42 @@ void mp_pool_begin(struct mp_pool_worker *w, uint32_t i) {
 
 /* --- results ------------------------------------------------------------------ */
 
-/* a fresh block becomes the seat's */
-static int new_block(struct mp_pool_worker *w, size_t size, const mp_off *refs,
-                     uint32_t nrefs) {
-  struct mp_guard *g = &w->pool->guard;
-  mp_off off;
-  int rc = mp_message_alloc(w->arena, size, refs, nrefs, &off);
+/* a block for results, in hand */
+static int alloc_block(struct mp_pool_worker *w, size_t size,
+                       const mp_off *refs, uint32_t nrefs, mp_off *out) {
+  int rc = mp_message_alloc(w->arena, size, refs, nrefs, out);
   if (rc < 0)
     return rc;
-  struct mp_pool_block *b = mp_pool_block(w->arena, off);
+  struct mp_pool_block *b = mp_pool_block(w->arena, *out);
   memset(b, 0, sizeof *b);
   b->used = sizeof *b;
   b->room = size;
   b->seat = w->index;
   b->pid = (uint64_t)mp_self_pid();
   address_block(w, b);
-  rc = mp_guard_enter(w->arena, g);
+  return 0;
+}
+
+/* inside the guard: it becomes the seat's */
+static void install_in(struct mp_pool_worker *w, mp_off block) {
+  mp_hand_clear(w->arena, &w->pool->guard, block);
+  mp_set64(w->arena, &w->pool->guard, &w->seat->block, block);
+  w->block = mp_pool_block(w->arena, block);
+}
+
+static int new_block(struct mp_pool_worker *w, size_t size, const mp_off *refs,
+                     uint32_t nrefs) {
+  mp_off off;
+  int rc = alloc_block(w, size, refs, nrefs, &off);
+  if (rc < 0)
+    return rc;
+  rc = mp_guard_enter(w->arena, &w->pool->guard);
   if (rc < 0) {
     mp_message_free(w->arena, off);
     return rc;
   }
-  mp_hand_clear(w->arena, g, off);
-  mp_set64(w->arena, g, &w->seat->block, off);
-  mp_guard_leave(w->arena, g);
-  w->block = b;
+  install_in(w, off);
+  mp_guard_leave(w->arena, &w->pool->guard);
   return 0;
 }
 
@@ -287,22 +300,18 @@ static void ring(struct mp_pool_worker *w) {
     mp_fd_write(w->bell, "!", 1); /* full: it rings already */
 }
 
-static int hand_in(struct mp_pool_worker *w, int give_up, mp_off slice) {
+int mp_pool_flush(struct mp_pool_worker *w) {
   struct mp_pool_litter l = {0, 0, 0};
   struct mp_pool *p = w->pool;
+  if (w->block == NULL)
+    return 0;
   int rc = mp_guard_enter(w->arena, &p->guard);
   if (rc < 0)
     return rc;
   rc = mp_pool_hand_in_in(w->arena, p, w->seat, &l);
-  if (rc == 0 && give_up) {
-    rc = mp_pool_give_up_in(w->arena, p, w->seat, slice, &l);
-    spin_in(w);
-  }
   if (rc < 0)
     mp_guard_undo(w->arena, &p->guard);
-  uint32_t wanted = slice != 0 && rc == 0 ? mp_pool_wanted_in(p) : 0;
   mp_guard_leave(w->arena, &p->guard);
-  mp_pool_wake(p, wanted);
   if (rc < 0)
     return rc;
   w->block = NULL;
@@ -311,27 +320,73 @@ static int hand_in(struct mp_pool_worker *w, int give_up, mp_off slice) {
   return 0;
 }
 
-int mp_pool_flush(struct mp_pool_worker *w) {
-  return w->block == NULL ? 0 : hand_in(w, 0, 0);
+/* What one turn of a worker changes, in one transaction. */
+struct turn {
+  mp_off slice; /* for what is given back; 0: nothing is */
+  mp_off block; /* the next block of results; 0: none */
+  uint32_t want;
+  uint64_t job;
+};
+
+/* inside the guard; 1: there is a next slice */
+static int turn_in(struct mp_pool_worker *w, const struct turn *t,
+                   struct mp_pool_litter *l) {
+  struct mp_pool *p = w->pool;
+  int rc = mp_pool_hand_in_in(w->arena, p, w->seat, l);
+  if (rc == 0)
+    rc = mp_pool_give_up_in(w->arena, p, w->seat, t->slice, l);
+  if (rc < 0)
+    return rc;
+  w->block = NULL;
+  w->batch = NULL;
+  if (t->block != 0)
+    install_in(w, t->block);
+  if (t->want > 0 && p->first != 0 && p->state != MP_POOL_STOPPED) {
+    const struct mp_pool_slice *s = mp_pool_slice(w->arena, p->first);
+    int same = mp_pool_batch(w->arena, s->batch)->job == t->job;
+    rc = take_in(w, same ? t->want : 1, l);
+    return rc < 0 ? rc : 1;
+  }
+  spin_in(w);
+  return 0;
 }
 
-int mp_pool_finish(struct mp_pool_worker *w) {
+static int take_turn(struct mp_pool_worker *w, const struct turn *t) {
+  struct mp_pool_litter l = {0, 0, 0};
+  struct mp_pool *p = w->pool;
+  int rc = mp_guard_enter(w->arena, &p->guard);
+  if (rc < 0)
+    return rc;
+  rc = turn_in(w, t, &l);
+  if (rc < 0)
+    mp_guard_undo(w->arena, &p->guard);
+  uint32_t wanted = t->slice != 0 && rc >= 0 ? mp_pool_wanted_in(p) : 0;
+  mp_guard_leave(w->arena, &p->guard);
+  mp_pool_wake(p, wanted);
+  if (rc < 0)
+    return rc;
+  ring(w);
+  mp_pool_litter_free(w->arena, &l);
+  return rc;
+}
+
+int mp_pool_next(struct mp_pool_worker *w, uint32_t want, uint64_t job) {
   struct mp_pool_seat *s = w->seat;
-  mp_off slice = 0;
+  struct turn t = {0, 0, want, job};
   uint32_t done = s->from + (w->block != NULL ? w->block->count : 0);
   int rc = 0;
   if (done < s->to)
-    rc = mp_alloc(w->arena, sizeof(struct mp_pool_slice), &slice);
-  if (rc == 0)
-    rc = hand_in(w, 1, slice);
+    rc = mp_alloc(w->arena, sizeof(struct mp_pool_slice), &t.slice);
   if (rc < 0)
     return rc;
-  w->batch = NULL;
+  if (alloc_block(w, BLOCK_MIN, NULL, 0, &t.block) < 0)
+    t.block = 0; /* mp_pool_room will see to it */
   /* before the next slice, in which the number would mean another item */
-  atomic_store_explicit(&s->running, 0, memory_order_relaxed);
-  /* the next slice's block: now, while the owner reads the last one */
-  new_block(w, BLOCK_MIN, NULL, 0);
-  return 0;
+  atomic_store(&s->running, 0);
+  rc = take_turn(w, &t);
+  if (rc == 1 && w->block != NULL)
+    address_block(w, w->block);
+  return rc;
 }
 
 int mp_pool_report(struct mp_pool_worker *w, const void *p, size_t n) {
@@ -341,5 +396,5 @@ int mp_pool_report(struct mp_pool_worker *w, const void *p, size_t n) {
     return rc;
   memcpy(w->block + 1, p, n);
   mp_pool_publish(w, n);
-  return hand_in(w, 0, 0);
+  return mp_pool_flush(w);
 }
