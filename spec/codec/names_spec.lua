@@ -1,7 +1,7 @@
 --- names_spec.lua: what goes by name, classes, __reduce, errors
 -- MIT licence, see LICENSE
 
--- luacheck: ignore 111 112 113 142 211/_ENV
+-- luacheck: ignore 111 112 113 121 142 211/_ENV
 
 local mp = require "multiprocessing"
 local helper = require "spec.helper"
@@ -41,6 +41,20 @@ describe("By name go", function()
     end
     assert.equal(_G, roundtrip(_G))
     assert.is_true(#mp.dumps(string) < 30)
+  end)
+
+  it("Lua's own functions, also when users have put others in their place", function()
+    local original, shown = print, {}
+    print = function(...) shown[#shown + 1] = ... end
+    assert.equal(original, roundtrip { original }[1])
+    local s = mp.dumps(function() return original, print end)
+    local mine = print
+    print = original
+    assert.same({ original, original }, { mp.loads(s)() }) -- replaces nothing here
+    print = require("cjson").encode
+    assert.equal(print, roundtrip(print))
+    print = original
+    assert.equal("function", type(roundtrip(mine)))
   end)
 
   it("required modules, what is in them, and cjson.null", function()

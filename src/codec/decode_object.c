@@ -13,6 +13,7 @@
 #include "lauxlib.h"
 
 #include "codec/fail.h"
+#include "codec/stdlib.h"
 #include "codec/wire.h"
 
 /* --- paths ---------------------------------------------------------------- */
@@ -79,10 +80,24 @@ static int push_module(lua_State *L, int n) {
   return lua_pcall(L, 1, 1, 0);
 }
 
+/* stack: keys -> keys [, function]: Lua's own, whatever is there by now */
+static int push_original(lua_State *L, int n) {
+  if (n != 2)
+    return 0;
+  mp_originals_push(L);
+  follow(L, n, 0);
+  if (lua_isfunction(L, -1))
+    return 1;
+  lua_pop(L, 1);
+  return 0;
+}
+
 int mp_get_name(lua_State *L, struct mp_decoder *d, uint64_t at, int shared) {
   int base = lua_gettop(L);
   int n = get_path(L, d);
-  if (push_module(L, n) != LUA_OK) {
+  if (push_original(L, n))
+    n = 0; /* there it is */
+  else if (push_module(L, n) != LUA_OK) {
     const char *why = luaL_tolstring(L, -1, NULL);
     lua_insert(L, base + 1);
     lua_settop(L, base + 1 + n);
@@ -90,7 +105,8 @@ int mp_get_name(lua_State *L, struct mp_decoder *d, uint64_t at, int shared) {
                             "%s",
                          lua_tostring(L, base + 2), path_text(L, n), why);
   }
-  follow(L, n, 1);
+  if (n > 0)
+    follow(L, n, 1);
   if (lua_isnil(L, -1)) {
     lua_pop(L, 1);
     return mp_codec_fail(L, "there is no %s here: module '%s' does not have it",

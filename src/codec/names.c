@@ -90,20 +90,33 @@ static void enqueue(lua_State *L, int queue, uint32_t entry) {
   lua_rawseti(L, queue, (lua_Integer)entry);
 }
 
-/* stack: library table -> the same; its own functions */
+/* Pushes what has the library's name `field` and is the library's own: Lua's C
+** function, though users may have put another there; else what is there.
+** stack: originals, library table, ... */
+static void push_own_field(lua_State *L, int table, const char *field) {
+  if (lua_istable(L, table - 1)) {
+    lua_pushstring(L, field);
+    if (lua_rawget(L, table - 1) != LUA_TNIL)
+      return;
+    lua_pop(L, 1);
+  }
+  lua_pushstring(L, field);
+  lua_rawget(L, table);
+}
+
+/* stack: originals, library table -> the same */
 static void enter_library(lua_State *L, struct mp_names *n, int keys,
                           const struct mp_library *lib) {
+  int table = lua_gettop(L);
   lua_pushstring(L, lib->name);
   uint32_t up = mp_names_enter(L, n, &n->modules, keys, -2, 0, MP_NAME_MODULE);
   if (up == 0)
     up = new_entry(L, n, keys, 0, MP_NAME_MODULE); /* _G */
   lua_pop(L, 1);
   for (const char *const *f = lib->fields; *f != NULL; f++) {
-    lua_pushstring(L, *f);
-    lua_pushvalue(L, -1);
-    lua_rawget(L, -3);
+    push_own_field(L, table, *f);
     int type = lua_type(L, -1);
-    lua_insert(L, -2); /* value, key */
+    lua_pushstring(L, *f);
     if (lua_iscfunction(L, -2) || type == LUA_TTABLE || type == LUA_TUSERDATA)
       mp_names_enter(L, n, &n->modules, keys, -2, up, MP_NAME_MODULE);
     lua_pop(L, 2);
@@ -112,12 +125,16 @@ static void enter_library(lua_State *L, struct mp_names *n, int keys,
 
 static void enter_libraries(lua_State *L, struct mp_names *n, int keys,
                             int loaded) {
+  mp_originals_push(L);
+  int originals = lua_gettop(L);
   for (const struct mp_library *lib = mp_libraries; lib->name; lib++) {
+    lua_getfield(L, originals, lib->name);
     lua_pushstring(L, lib->name);
     if (lua_rawget(L, loaded) == LUA_TTABLE)
       enter_library(L, n, keys, lib);
-    lua_pop(L, 1);
+    lua_pop(L, 2);
   }
+  lua_pop(L, 1);
 }
 
 static void enter_modules(lua_State *L, struct mp_names *n, int keys,

@@ -49,6 +49,15 @@ static int leads_there(lua_State *L, int depth) {
   return same;
 }
 
+/* The same through the standard library as it was.  No allocation: the index
+** has made the table. */
+static int is_original(lua_State *L, int module, int depth) {
+  if (!module || depth != 2)
+    return 0;
+  mp_originals_push(L);
+  return leads_there(L, depth);
+}
+
 static enum mp_name_kind find(lua_State *L, struct mp_names *n,
                               const struct mp_ptrmap *map, int *depth) {
   const void *p = lua_topointer(L, -1);
@@ -63,7 +72,7 @@ static enum mp_name_kind find(lua_State *L, struct mp_names *n,
     lua_pushglobaltable(L);
   else
     lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-  if (leads_there(L, *depth))
+  if (leads_there(L, *depth) || is_original(L, map == &n->modules, *depth))
     return mp_names_entry(n, i)->kind;
   lua_pop(L, *depth);
   return MP_NAME_NONE;
@@ -121,9 +130,22 @@ enum mp_name_kind mp_names_global(lua_State *L, struct mp_names *n,
   return kind;
 }
 
+/* stack: value of the global `name`, which the base library has, too */
+static int is_standard_function(lua_State *L, const char *name) {
+  int value = lua_gettop(L);
+  mp_originals_push(L);
+  lua_getfield(L, -1, mp_libraries[0].name);
+  int known = lua_istable(L, -1) && lua_getfield(L, -1, name) != LUA_TNIL;
+  int same = known ? lua_rawequal(L, -1, value)
+                   : lua_iscfunction(L, value) ||
+                         lua_type(L, value) == LUA_TSTRING;
+  lua_settop(L, value);
+  return same;
+}
+
 int mp_names_standard(lua_State *L, const char *name) {
   if (mp_library_has(&mp_libraries[0], name))
-    return lua_iscfunction(L, -1) || lua_type(L, -1) == LUA_TSTRING;
+    return is_standard_function(L, name);
   if (!lua_istable(L, -1))
     return 0;
   for (const struct mp_library *lib = mp_libraries; lib->name; lib++)

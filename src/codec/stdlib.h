@@ -6,7 +6,7 @@
 #ifndef MP_CODEC_STDLIB_H
 #define MP_CODEC_STDLIB_H
 
-#include <stddef.h>
+#include "lua.h"
 
 struct mp_library {
   const char *name;          /* in package.loaded; "_G" is the base library */
@@ -18,5 +18,8 @@ struct mp_library {
 extern const struct mp_library mp_libraries[];
 
 int mp_library_has(const struct mp_library *lib, const char *field);
+
+/* Pushes a table: library -> field -> the C function that Lua has there. */
+void mp_originals_push(lua_State *L);
 
 #endif
