@@ -78,7 +78,7 @@ static const char *survives(struct mp_arena *a, void *p) {
     why = "the line is not empty";
   if (why == NULL && pool->spinners + pool->sleepers > 1)
     why = "the dead worker is counted as idle";
-  return why != NULL ? why : count_is(a, c->empty);
+  return why != NULL ? why : count_is(a, c->empty + pool->nspares);
 }
 
 /* --- the owner dies --- */

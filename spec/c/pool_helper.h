@@ -28,7 +28,7 @@ static inline int pool_stage(struct mp_arena *a, mp_off pool, uint32_t first,
                              uint32_t n, uint32_t chunk) {
   size_t head = sizeof(struct mp_pool_batch) + (n + 1) * sizeof(uint32_t);
   mp_off off;
-  int rc = mp_pool_batch_new(a, head + n, NULL, 0, &off);
+  int rc = mp_pool_batch_new(a, mp_at(a, pool), head + n, NULL, 0, &off);
   if (rc < 0)
     return rc;
   struct mp_pool_batch *b = mp_message_data(a, off);

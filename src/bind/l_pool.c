@@ -314,13 +314,28 @@ static void forget_batch(struct mp_pool_core *c) {
 static mp_off alloc_batch(lua_State *L, struct put *p, size_t size,
                           const mp_off *refs, uint32_t nrefs) {
   mp_off off;
-  int rc = mp_pool_batch_new(p->c->arena, size, refs, nrefs, &off);
+  struct mp_pool *pool = mp_pool_of(p->c);
+  int rc = mp_pool_batch_new(p->c->arena, pool, size, refs, nrefs, &off);
   if (rc == MP_ENOARENA) {
     lua_gc(L, LUA_GCCOLLECT);
-    rc = mp_pool_batch_new(p->c->arena, size, refs, nrefs, &off);
+    rc = mp_pool_batch_new(p->c->arena, pool, size, refs, nrefs, &off);
   }
   must(L, rc, "cannot send items to the pool");
   return off;
+}
+
+static struct mp_pool_batch *fill_head(const struct put *p, mp_off off,
+                                       uint32_t count) {
+  struct mp_pool_batch *b = mp_message_data(p->c->arena, off);
+  b->job = p->head.job;
+  b->first = p->head.first;
+  b->number = p->head.number;
+  b->function = p->head.function;
+  b->timeout = p->head.timeout;
+  b->chunk = p->head.chunk;
+  b->flags |= p->head.flags;
+  b->count = count;
+  return b;
 }
 
 /* a filled batch is staged, and the head made ready for the next */
@@ -343,10 +358,8 @@ static void seal(lua_State *L, struct put *p) {
   mp_off off = alloc_batch(L, p, head + c->bytes.len,
                            (const mp_off *)(void *)c->refs.data,
                            (uint32_t)(c->refs.len / sizeof(mp_off)));
-  struct mp_pool_batch *b = mp_message_data(c->arena, off);
+  struct mp_pool_batch *b = fill_head(p, off, n);
   const uint32_t *places = (const uint32_t *)(void *)c->places.data;
-  *b = p->head;
-  b->count = n;
   for (uint32_t i = 0; i < n; i++)
     b->place[i] = (uint32_t)head + places[i];
   b->place[n] = (uint32_t)(head + c->bytes.len);
@@ -371,9 +384,7 @@ static void put_alone(lua_State *L, struct put *p,
     luaL_error(L, "an item of %I bytes is too large for a pool", size);
   seal(L, p);
   mp_off off = alloc_batch(L, p, head + size, refs, nrefs);
-  struct mp_pool_batch *b = mp_message_data(p->c->arena, off);
-  *b = p->head;
-  b->count = 1;
+  struct mp_pool_batch *b = fill_head(p, off, 1);
   b->place[0] = (uint32_t)head;
   b->place[1] = (uint32_t)(head + size);
   mp_item_write_coded(e, (unsigned char *)b + head);

@@ -251,7 +251,8 @@ static void destroy(struct mp_arena *a, mp_off object) {
   while (drop_slices(a, p, &p->first) || drop_slices(a, p, &p->staged))
     continue;
   while (drop_message(a, p, (uint64_t *)&p->results) ||
-         drop_message(a, p, &p->taken) || drop_message(a, p, &p->functions))
+         drop_message(a, p, &p->taken) || drop_message(a, p, &p->functions) ||
+         drop_message(a, p, &p->spares))
     continue;
   mp_guard_leave(a, &p->guard);
 }

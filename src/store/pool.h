@@ -14,6 +14,7 @@
 **        --> taken:   block -> block            the owner is reading them
 **        --> staged:  slice -> slice            not submitted yet
 **        --> functions: block -> block          code that the batches name
+**        --> spares:  block -> block            small ones to use again
 **
 ** All links change under the pool's guard.  One item is done without it: the
 ** worker appends the result to its block and publishes it with one store of
@@ -29,6 +30,7 @@
 #define MP_STORE_POOL_H
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "shm/arena.h"
@@ -44,8 +46,14 @@ struct mp_pool_slice {
 };
 
 enum mp_pool_batch_flags {
-  MP_POOL_ALL_RESULTS = 1 /* all results of the function, not the first */
+  MP_POOL_ALL_RESULTS = 1, /* all results of the function, not the first */
+  MP_POOL_PLAIN = 2        /* MP_POOL_SMALL bytes, no references */
 };
+
+/* Small batches and small blocks of results have one size: a worker makes its
+** next block out of a batch that is done, the owner its next batch out of a
+** block that it has read. */
+enum { MP_POOL_SMALL = 512 };
 
 /* The data of a message block. */
 struct mp_pool_batch {
@@ -62,17 +70,23 @@ struct mp_pool_batch {
   uint32_t place[];           /* count + 1 offsets of items, from the start */
 };
 
-/* Results of consecutive items: the data of a message block. */
+/* Results of consecutive items: the data of a message block.  Where it was a
+** batch, `count` lies on its whole.self, which is 0. */
 struct mp_pool_block {
   uint64_t next;
-  uint64_t job;
   uint64_t first; /* the job's number of the first item */
-  uint64_t used;  /* bytes, this head included; the worker's alone */
-  uint64_t room;
-  _Atomic uint32_t count; /* finished items: publishes what is before */
+  _Atomic uint32_t count; /* finished items: publishes what is behind */
   uint32_t seat;
-  uint64_t pid;
+  uint64_t job;
+  uint64_t used; /* bytes, this head included; the worker's alone */
+  uint64_t room;
+  uint32_t pid;
+  uint32_t plain; /* MP_POOL_SMALL bytes, no references */
 };
+
+_Static_assert(offsetof(struct mp_pool_block, count) ==
+                   offsetof(struct mp_pool_slice, self),
+               "a batch that becomes a block is an empty one");
 
 /* The code of a function: the data of a message block. */
 struct mp_pool_function {
@@ -111,7 +125,9 @@ struct mp_pool {
   uint64_t staged, staged_last;
   uint64_t taken;
   uint64_t functions;
+  uint64_t spares;
   uint64_t staged_items;
+  uint32_t nspares; /* the owner's count */
   _Atomic uint64_t spinners; /* idle workers that look for work */
   _Atomic uint64_t sleepers; /* idle workers that must be woken */
   uint32_t nseats;
@@ -164,11 +180,13 @@ int mp_pool_init(struct mp_pool *p, uint32_t seats);
 /* --- the owner: work ------------------------------------------------------ */
 
 /*
-** A batch in the making: a message block in this process's hand.  The caller
-** fills what follows whole, and place[].
+** A batch in the making: a message block in this process's hand, or the first
+** of the spares (it is only taken from them when it is staged or submitted:
+** do that before the next one is made).  Everything but whole and flags is to
+** be filled, and place[]; flags may be added to.
 */
-int mp_pool_batch_new(struct mp_arena *a, size_t size, const mp_off *refs,
-                      uint32_t nrefs, mp_off *out);
+int mp_pool_batch_new(struct mp_arena *a, struct mp_pool *p, size_t size,
+                      const mp_off *refs, uint32_t nrefs, mp_off *out);
 
 /* Puts a filled batch aside (mp_pool_submit sends it with all others that are
 ** staged, or mp_pool_unstage drops them). */

@@ -17,13 +17,44 @@
 
 /* --- work ------------------------------------------------------------------ */
 
-int mp_pool_batch_new(struct mp_arena *a, size_t size, const mp_off *refs,
-                      uint32_t nrefs, mp_off *out) {
-  int rc = mp_message_alloc(a, size, refs, nrefs, out);
+enum { SPARES_MAX = 64 };
+
+/* all but the link of a spare one */
+static void clear_batch(struct mp_pool_batch *b, uint32_t flags) {
+  uint64_t next = b->whole.next;
+  memset(b, 0, sizeof *b);
+  b->whole.next = next;
+  b->flags = flags;
+}
+
+int mp_pool_batch_new(struct mp_arena *a, struct mp_pool *p, size_t size,
+                      const mp_off *refs, uint32_t nrefs, mp_off *out) {
+  int small = nrefs == 0 && size <= MP_POOL_SMALL;
+  if (small && p->spares != 0) {
+    clear_batch(mp_pool_batch(a, p->spares), MP_POOL_PLAIN);
+    *out = p->spares;
+    return 0;
+  }
+  int rc = mp_message_alloc(a, small ? MP_POOL_SMALL : size, refs, nrefs, out);
   if (rc < 0)
     return rc;
-  memset(mp_pool_batch(a, *out), 0, sizeof(struct mp_pool_batch));
+  mp_pool_batch(a, *out)->whole.next = 0;
+  clear_batch(mp_pool_batch(a, *out), small ? MP_POOL_PLAIN : 0);
   return 0;
+}
+
+/* inside the guard: it leaves the hand, or the spares */
+static void take_batch_in(struct mp_arena *a, struct mp_pool *p,
+                          mp_off batch) {
+  struct mp_guard *g = &p->guard;
+  if (batch != p->spares) {
+    mp_hand_clear(a, g, batch);
+    return;
+  }
+  uint64_t *next = &mp_pool_batch(a, batch)->whole.next;
+  mp_set64(a, g, &p->spares, *next);
+  mp_set64(a, g, next, 0);
+  p->nspares--;
 }
 
 /* what a batch is while it is in nobody's reach; its slice's place */
@@ -41,7 +72,7 @@ int mp_pool_stage(struct mp_arena *a, struct mp_pool *p, mp_off batch) {
   int rc = mp_guard_enter(a, g);
   if (rc < 0)
     return rc;
-  mp_hand_clear(a, g, batch);
+  take_batch_in(a, p, batch);
   if (p->staged == 0)
     mp_set64(a, g, &p->staged, place);
   else
@@ -88,7 +119,7 @@ int mp_pool_submit_one(struct mp_arena *a, struct mp_pool *p, mp_off batch) {
   int rc = mp_guard_enter(a, &p->guard);
   if (rc < 0)
     return rc;
-  mp_hand_clear(a, &p->guard, batch);
+  take_batch_in(a, p, batch);
   append_in(a, p, place, place, mp_pool_batch(a, batch)->count);
   leave_and_wake(a, p);
   return 0;
@@ -242,18 +273,35 @@ int mp_pool_collect(struct mp_arena *a, struct mp_pool *p, mp_off *out) {
   return 0;
 }
 
+/* inside the guard: the first block that the owner has is spare now */
+static void spare_in(struct mp_arena *a, struct mp_pool *p) {
+  struct mp_guard *g = &p->guard;
+  mp_off block = p->taken;
+  struct mp_pool_block *b = mp_pool_block(a, block);
+  mp_set64(a, g, &p->taken, b->next);
+  mp_set64(a, g, &b->next, p->spares);
+  mp_set64(a, g, &p->spares, block);
+  p->nspares++;
+}
+
 int mp_pool_consume(struct mp_arena *a, struct mp_pool *p, mp_off *next) {
   mp_off block = p->taken;
   int rc = mp_guard_enter(a, &p->guard);
   if (rc < 0)
     return rc;
-  rc = mp_hand_set(a, &p->guard, block);
-  if (rc == 0)
-    mp_set64(a, &p->guard, &p->taken, mp_pool_block(a, block)->next);
+  int spare = mp_pool_block(a, block)->plain && p->nspares < SPARES_MAX;
+  if (spare) {
+    spare_in(a, p);
+  } else {
+    rc = mp_hand_set(a, &p->guard, block);
+    if (rc == 0)
+      mp_set64(a, &p->guard, &p->taken, mp_pool_block(a, block)->next);
+  }
   mp_guard_leave(a, &p->guard);
   if (rc < 0)
     return rc;
-  mp_message_free(a, block);
+  if (!spare)
+    mp_message_free(a, block);
   *next = p->taken;
   return 0;
 }

@@ -19,7 +19,6 @@
 #include "store/pool_in.h"
 
 enum {
-  BLOCK_MIN = 512,       /* bytes of a block of results */
   BLOCK_MAX = 64 * 1024, /* a larger result gets one of its own size */
   BYTES_AN_ITEM = 16     /* first guess */
 };
@@ -217,6 +216,18 @@ void mp_pool_begin(struct mp_pool_worker *w, uint32_t i) {
 
 /* --- results ------------------------------------------------------------------ */
 
+/* an empty block, but for next and count */
+static void init_block(const struct mp_pool_worker *w, struct mp_pool_block *b,
+                       size_t room, int refs) {
+  b->seat = w->index;
+  b->used = sizeof *b;
+  b->room = room;
+  b->pid = (uint32_t)mp_self_pid();
+  b->plain = room == MP_POOL_SMALL && !refs;
+  b->job = b->first = 0;
+  address_block(w, b);
+}
+
 /* a block for results, in hand */
 static int alloc_block(struct mp_pool_worker *w, size_t size,
                        const mp_off *refs, uint32_t nrefs, mp_off *out) {
@@ -224,12 +235,9 @@ static int alloc_block(struct mp_pool_worker *w, size_t size,
   if (rc < 0)
     return rc;
   struct mp_pool_block *b = mp_pool_block(w->arena, *out);
-  memset(b, 0, sizeof *b);
-  b->used = sizeof *b;
-  b->room = size;
-  b->seat = w->index;
-  b->pid = (uint64_t)mp_self_pid();
-  address_block(w, b);
+  b->next = 0;
+  b->count = 0;
+  init_block(w, b, size, nrefs > 0);
   return 0;
 }
 
@@ -262,7 +270,7 @@ static size_t block_size(const struct mp_pool_worker *w, size_t n) {
                                                   : BLOCK_MAX;
   guess = guess > n ? guess : n;
   guess += sizeof(struct mp_pool_block);
-  return guess < BLOCK_MIN ? BLOCK_MIN : guess;
+  return guess < MP_POOL_SMALL ? MP_POOL_SMALL : guess;
 }
 
 void *mp_pool_room(struct mp_pool_worker *w, size_t n) {
@@ -323,24 +331,37 @@ int mp_pool_flush(struct mp_pool_worker *w) {
 /* What one turn of a worker changes, in one transaction. */
 struct turn {
   mp_off slice; /* for what is given back; 0: nothing is */
-  mp_off block; /* the next block of results; 0: none */
   uint32_t want;
   uint64_t job;
 };
+
+/* inside the guard: a small batch that was this worker's alone becomes its
+** next block; an empty one, see struct mp_pool_block */
+static int reuse_in(struct mp_pool_worker *w) {
+  struct mp_guard *g = &w->pool->guard;
+  struct mp_pool_seat *s = w->seat;
+  struct mp_pool_batch *b = w->batch;
+  if (b == NULL || s->from < s->to || b->holders != 1 ||
+      !(b->flags & MP_POOL_PLAIN))
+    return 0;
+  mp_set64(w->arena, g, &s->block, s->batch);
+  mp_set64(w->arena, g, &b->whole.next, 0);
+  mp_set64(w->arena, g, &s->batch, 0);
+  w->block = (struct mp_pool_block *)(void *)b;
+  return 1;
+}
 
 /* inside the guard; 1: there is a next slice */
 static int turn_in(struct mp_pool_worker *w, const struct turn *t,
                    struct mp_pool_litter *l) {
   struct mp_pool *p = w->pool;
   int rc = mp_pool_hand_in_in(w->arena, p, w->seat, l);
-  if (rc == 0)
+  w->block = NULL;
+  if (rc == 0 && !reuse_in(w))
     rc = mp_pool_give_up_in(w->arena, p, w->seat, t->slice, l);
   if (rc < 0)
     return rc;
-  w->block = NULL;
   w->batch = NULL;
-  if (t->block != 0)
-    install_in(w, t->block);
   if (t->want > 0 && p->first != 0 && p->state != MP_POOL_STOPPED) {
     const struct mp_pool_slice *s = mp_pool_slice(w->arena, p->first);
     int same = mp_pool_batch(w->arena, s->batch)->job == t->job;
@@ -372,20 +393,18 @@ static int take_turn(struct mp_pool_worker *w, const struct turn *t) {
 
 int mp_pool_next(struct mp_pool_worker *w, uint32_t want, uint64_t job) {
   struct mp_pool_seat *s = w->seat;
-  struct turn t = {0, 0, want, job};
+  struct turn t = {0, want, job};
   uint32_t done = s->from + (w->block != NULL ? w->block->count : 0);
   int rc = 0;
   if (done < s->to)
     rc = mp_alloc(w->arena, sizeof(struct mp_pool_slice), &t.slice);
   if (rc < 0)
     return rc;
-  if (alloc_block(w, BLOCK_MIN, NULL, 0, &t.block) < 0)
-    t.block = 0; /* mp_pool_room will see to it */
   /* before the next slice, in which the number would mean another item */
   atomic_store(&s->running, 0);
   rc = take_turn(w, &t);
-  if (rc == 1 && w->block != NULL)
-    address_block(w, w->block);
+  if (rc >= 0 && w->block != NULL)
+    init_block(w, w->block, MP_POOL_SMALL, 0);
   return rc;
 }
 

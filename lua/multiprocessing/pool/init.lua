@@ -167,8 +167,10 @@ local function call_job(self, call, f, args, options)
     opts.fail(3, "bad argument #2 to '%s' (list of arguments expected, got %s)", call, type(args))
   end
   if options ~= nil then options = opts.task(options, call, 3) end
-  local job = self._tasks:open_call(f, options or NO_OPTIONS)
-  local number = self._tasks:take_numbers(1)
+  local t = self._tasks
+  if t.open & 63 == 63 then self._core:collect(t.jobs, self._arrived) end -- memory still warm
+  local job = t:open_call(f, options or NO_OPTIONS)
+  local number = t:take_numbers(1)
   local ok, e = pcall(self._core.call, self._core, job.id, job.fn, args, number, job.timeout,
     job.retries)
   if not ok then
