@@ -219,6 +219,7 @@ end
 
 local contexts = {} -- reachable from this module, so that they travel by name
 M.contexts = contexts
+M.Context = Context -- reachable, so that its functions can be sent by name
 for _, method in ipairs(methods) do contexts[method] = new(method) end
 
 --- An object with this same API, bound to a start method.

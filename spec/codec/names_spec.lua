@@ -64,6 +64,7 @@ describe("By name go", function()
     assert.equal(cjson.null, roundtrip { cjson.null }[1])
     assert.equal(mp, roundtrip(mp))
     assert.equal(mp.dumps, roundtrip(mp.dumps))
+    assert.equal(mp.get_context, roundtrip(mp.get_context))
   end)
 
   it("functions and tables at any depth of dotted fields", function()
