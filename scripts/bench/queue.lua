@@ -79,7 +79,7 @@ bench.run("messages through a queue", {
     want = 12 },
   { "small records, 1 to 1", mplua = through_queue(200000, 1, 1, record),
     python = python "record 1 1", want = 6 },
-  { "strings of 16 MiB", mplua = through_queue(40, 1, 1, ("x"):rep(16 << 20)),
+  { "strings of 16 MiB", mplua = through_queue(100, 1, 1, ("x"):rep(16 << 20)),
     python = python "big 1 1", want = 10 },
   { "integers by put_many, get_many", mplua = in_batches(1000000, 100),
     python = python "batch 1 1", want = 40 },

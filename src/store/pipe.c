@@ -188,18 +188,21 @@ static int try_recv(struct mp_arena *a, struct mp_channel *c, void *small,
   return rc;
 }
 
+/* The first look of one who may wait is a cheap one, every later look is not;
+** there is one after each wait, however it ended. */
 int mp_pipe_recv(struct mp_arena *a, struct mp_end *e, void *small,
                  struct mp_item *item, int64_t deadline) {
   struct mp_channel *c = mp_at(a, e->in);
-  int rc;
-  do {
-    uint32_t seen = mp_gate_seen(&c->items);
+  uint32_t seen = mp_gate_seen(&c->items);
+  int cheap = deadline != 0 && mp_ring_seems_empty(&c->ring);
+  int rc = cheap ? MP_EEMPTY : try_recv(a, c, small, item);
+  while (rc == MP_EEMPTY) {
+    int waited = wait_at(a, &c->items, seen, deadline);
+    seen = mp_gate_seen(&c->items);
     rc = try_recv(a, c, small, item);
-    if (rc == MP_EEMPTY)
-      rc = wait_at(a, &c->items, seen, deadline);
-    else
-      return rc;
-  } while (rc == 0);
+    if (rc == MP_EEMPTY && waited < 0)
+      rc = waited;
+  }
   return rc;
 }
 

@@ -62,9 +62,16 @@ struct mp_ring {
   uint64_t nget; /* messages ever taken */
 };
 
-/* A bystander who does not hold the guard may read it as a hint. */
 static inline uint64_t mp_ring_count(const struct mp_ring *r) {
   return r->nput - r->nget;
+}
+
+/* A hint for one who does not hold the guard and would wait anyway: it leaves
+** the guard to those who change the ring.  Wrong where a dead process's work
+** is not undone yet, so only for a first look. */
+static inline int mp_ring_seems_empty(const struct mp_ring *r) {
+  const volatile uint64_t *put = &r->nput, *got = &r->nget;
+  return *put == *got;
 }
 
 /* --- outside the guard --- */
