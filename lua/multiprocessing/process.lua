@@ -336,7 +336,8 @@ local function with_traceback(e)
   return { value = e, text = debug.traceback(describe_error(e), 2) }
 end
 
-local function was_interrupted(e)
+--- Is that the error of a SIGINT?
+function M.was_interrupted(e)
   return core.interrupt_seen() and type(e) == "string" and e:find("interrupted!", 1, true)
 end
 
@@ -364,10 +365,19 @@ local function end_children()
   if not ok then error(failure, 0) end
 end
 
+-- The forkserver, which nothing runs in: it can be killed.
+local function end_server()
+  core.children_signal("server", SIGKILL)
+  core.children_wait("server", 5)
+end
+
 -- All that happens at the normal end of a process of the family.
 local function at_end()
   run_exit_functions()
-  if not core.children_wait("any", 0) then end_children() end
+  local ok, failure = true, nil
+  if not core.children_wait("any", 0) then ok, failure = pcall(end_children) end
+  end_server()
+  if not ok then error(failure, 0) end
 end
 
 local at_end_once <const> = core.on_end(at_end)
@@ -412,7 +422,7 @@ function M.live(self)
   if self._memory_limit then core.limit_memory(self._memory_limit) end
   local ok, failure = xpcall(self.run, with_traceback, self)
   if ok then return leave(0) end
-  if was_interrupted(failure.value) then return leave(-SIGINT) end
+  if M.was_interrupted(failure.value) then return leave(-SIGINT) end
   report(self, failure)
   return leave(1)
 end

@@ -68,6 +68,11 @@ void mp_interrupt_disarm(void) {
   armed = NULL;
 }
 
+void mp_interrupt_ignore(void) {
+  set_handler(SIG_IGN);
+  armed = NULL;
+}
+
 int mp_interrupt_seen(void) {
   return seen;
 }

@@ -18,6 +18,9 @@
 void mp_interrupt_arm(lua_State *L, int sticky);
 void mp_interrupt_disarm(void);
 
+/* SIGINT does nothing, until mp_interrupt_arm. */
+void mp_interrupt_ignore(void);
+
 /* Has "interrupted!" been raised since arming? */
 int mp_interrupt_seen(void);
 

@@ -121,13 +121,22 @@ void mp_begin_life(lua_State *L) {
   postpone_collector(L);
 }
 
+/* A newborn that is interrupted before its target runs, or after it, ends as
+** silently as one that is interrupted meanwhile. */
+static int failed_life(const char *message) {
+  if (mp_interrupt_seen() && strstr(message, "interrupted!") != NULL)
+    return -SIGINT;
+  fprintf(stderr, "multiprocessing: %s\n", message);
+  return EXIT_FAILURE;
+}
+
 void mp_live(lua_State *co, struct mp_arena *a) {
-  int status = EXIT_FAILURE;
+  int status;
   mp_begin_life(co);
   if (lua_pcall(co, 1, 1, 0) == LUA_OK)
     status = (int)lua_tointeger(co, -1);
   else
-    fprintf(stderr, "multiprocessing: %s\n", luaL_tolstring(co, -1, NULL));
+    status = failed_life(luaL_tolstring(co, -1, NULL));
   mp_boot_exit(a, status);
 }
 
@@ -175,7 +184,8 @@ static int child_fork(lua_State *L) {
 /* --- the end -------------------------------------------------------------- */
 
 static int kind_of(lua_State *L, int arg) {
-  static const char *const names[] = {"plain", "daemon", "any", NULL};
+  static const char *const names[] = {"plain", "daemon", "any", "server",
+                                      NULL};
   return luaL_checkoption(L, arg, NULL, names) + MP_CHILD_PLAIN;
 }
 

@@ -17,6 +17,7 @@
 #include "base/code.h"
 #include "bind/child.h"
 #include "bind/core.h"
+#include "bind/interrupt.h"
 #include "codec/codec.h"
 #include <sys/socket.h>
 
@@ -178,6 +179,13 @@ static void push_birth(lua_State *L, const struct mp_birth *b) {
   }
 }
 
+/* ignore_interrupts(): Ctrl-C is the client's affair and that of its children */
+static int start_ignore_interrupts(lua_State *L) {
+  (void)L;
+  mp_interrupt_ignore();
+  return 0;
+}
+
 /* run_server(fd) -> birth in a newborn; nothing when the client is gone */
 static int start_run_server(lua_State *L) {
   struct mp_birth b;
@@ -301,6 +309,7 @@ static const luaL_Reg functions[] = {
     {"spawn", start_spawn},
     {"serve", start_serve},
     {"request", start_request},
+    {"ignore_interrupts", start_ignore_interrupts},
     {"run_server", start_run_server},
     {"receive", start_receive},
     {"newborn", start_newborn},

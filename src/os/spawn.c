@@ -48,13 +48,16 @@ static int add_actions(posix_spawn_file_actions_t *fa, const int *high, int n) {
   return err;
 }
 
+/* SIGINT stays blocked until the newborn unblocks it (boot.h): a stock lua5.4
+** would take one that comes earlier for an error of its command line. */
 static int set_attributes(posix_spawnattr_t *attr) {
-  sigset_t all, none;
+  sigset_t all, interrupt;
   sigfillset(&all);
-  sigemptyset(&none);
+  sigemptyset(&interrupt);
+  sigaddset(&interrupt, SIGINT);
   int err = posix_spawnattr_setsigdefault(attr, &all);
   if (err == 0)
-    err = posix_spawnattr_setsigmask(attr, &none);
+    err = posix_spawnattr_setsigmask(attr, &interrupt);
   if (err == 0)
     err = posix_spawnattr_setflags(
         attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);

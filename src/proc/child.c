@@ -254,8 +254,10 @@ void mp_child_release(struct mp_child *c) {
 /* --- all of them ---------------------------------------------------------- */
 
 static int is_kind(const struct mp_child *c, const void *owner, int kind) {
-  return c->owner == owner &&
-         (kind & (c->daemon ? MP_CHILD_DAEMON : MP_CHILD_PLAIN)) != 0;
+  int own = c->kept >= 0 ? MP_CHILD_SERVER
+            : c->daemon  ? MP_CHILD_DAEMON
+                         : MP_CHILD_PLAIN;
+  return c->owner == owner && (kind & own) != 0;
 }
 
 void mp_children_signal(const void *owner, int kind, int sig) {

@@ -76,7 +76,14 @@ int mp_child_kept(const struct mp_child *c);
 
 /* --- the end of this process, and others that need all children --- */
 
-enum mp_child_kind { MP_CHILD_PLAIN = 1, MP_CHILD_DAEMON = 2, MP_CHILD_ANY = 3 };
+/* A server is a child that keeps a descriptor: it must outlive the others, for
+** only it can tell how they ended. */
+enum mp_child_kind {
+  MP_CHILD_PLAIN = 1,
+  MP_CHILD_DAEMON = 2,
+  MP_CHILD_ANY = 3, /* but a server */
+  MP_CHILD_SERVER = 4
+};
 
 /* Signals all running children of that kind, the youngest first. */
 void mp_children_signal(const void *owner, int kind, int sig);

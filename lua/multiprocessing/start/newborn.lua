@@ -17,12 +17,15 @@ end
 -- Modules are loaded once, here, instead of in each child. One that fails is left to the child
 -- that needs it, which can report it.
 local function serve(birth)
+  start.ignore_interrupts()
   for _, name in ipairs(start.receive(birth.payload).preload) do pcall(require, name) end
   return start.run_server(birth.server_fd)
 end
 
-local function fail(settings, message)
-  io.stderr:write(("Process %s:\n%s\n"):format(settings.name or "?", tostring(message)))
+local function fail(settings, failure)
+  local message = tostring(failure) -- decoding loads modules, and wraps their errors
+  if process.was_interrupted(message) then error(message, 0) end
+  io.stderr:write(("Process %s:\n%s\n"):format(settings.name or "?", message))
   return 1
 end
 
