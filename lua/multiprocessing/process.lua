@@ -46,12 +46,34 @@ local function check(ok, level, format, ...)
   if not ok then error(format:format(...), level + 1) end
 end
 
+local this_file <const> = debug.getinfo(1, "S").source
+
+-- The level of the first function that is not of this file: a subclass's init may be between.
+local function level_of_user()
+  local level = 2
+  while (debug.getinfo(level, "S") or {}).source == this_file do level = level + 1 end
+  return level - 1
+end
+
 local function check_options(options, level)
   check(options == nil or type(options) == "table", level + 1,
     "bad argument #1 to 'Process' (table of options expected, got %s)", type(options))
   for name in pairs(options or {}) do
     check(known_options[name], level + 1, "unknown option '%s' to 'Process'", tostring(name))
   end
+end
+
+local function is_callable(v)
+  local meta = (type(v) == "table" or type(v) == "userdata") and getmetatable(v)
+  return type(v) == "function" or meta and (type(meta) ~= "table" or meta.__call)
+end
+
+local function check_target(options, level)
+  local target, n = options.target, options.args and options.args.n
+  check(target == nil or is_callable(target), level + 1,
+    "bad option 'target' to 'Process' (function expected, got %s)", type(target))
+  check(n == nil or (math.tointeger(n) or -1) >= 0, level + 1,
+    "bad option 'args' to 'Process' (its field 'n' is not a length)")
 end
 
 local function check_type(options, name, wanted, level)
@@ -76,20 +98,23 @@ end
 ---@param options? table `target` function; `args` list (with `n` it may hold nils); `name` string;
 --- `daemon` boolean, default that of this process; `memory_limit` bytes of Lua memory
 function Process:init(options)
-  check_options(options, 3)
+  local level = level_of_user()
+  check_options(options, level)
   options = options or {}
-  check_type(options, "args", "table", 3)
-  check_type(options, "name", "string", 3)
-  check_type(options, "daemon", "boolean", 3)
-  check_type(options, "memory_limit", "number", 3)
+  check_type(options, "args", "table", level)
+  check_type(options, "name", "string", level)
+  check_type(options, "daemon", "boolean", level)
+  check_type(options, "memory_limit", "number", level)
+  check_target(options, level)
   self._target, self._args = options.target, options.args or {}
   self._memory_limit = options.memory_limit and math.tointeger(options.memory_limit)
-  check(not options.memory_limit or (self._memory_limit or 0) > 0, 3,
+  check(not options.memory_limit or (self._memory_limit or 0) > 0, level,
     "bad option 'memory_limit' to 'Process' (positive number of bytes expected)")
   self._daemon = options.daemon
   if self._daemon == nil then self._daemon = current._daemon end
   made = made + 1
-  self._name, self._number, self._prefix = options.name, made, current._number and identity_of(current)
+  self._name, self._number = options.name, made
+  self._prefix = current._number and identity_of(current)
   self._parent_pid = system.getpid()
 end
 
@@ -206,19 +231,22 @@ end
 
 -- methods -----------------------------------------------------------------------------------
 
-local function check_self(self, method)
-  check(type(self) == "table" and getmetatable(self) and self._parent_pid, 3,
+local function check_self(self, method, level)
+  level = level or 3
+  check(type(self) == "table" and getmetatable(self) and self._class_name, level,
     "bad argument #1 to '%s' (process expected; call it with a colon)", method)
+  check(self._parent_pid, level, "bad argument #1 to '%s' (process expected, got the class, or "
+    .. "one whose init did not call that of its super)", method)
 end
 
 local function check_started(self, method)
-  check_self(self, method)
+  check_self(self, method, 4)
   if self._closed then
     errors.raise("ClosedError", ("cannot %s %s: it was closed"):format(method, self.name))
   end
-  check(handles[self], 3, "cannot %s %s: it has not been started", method, self.name)
   check(self._parent_pid == system.getpid(), 3,
     "cannot %s %s: only the process that started it can", method, self.name)
+  check(handles[self], 3, "cannot %s %s: it has not been started", method, self.name)
 end
 
 -- Looks at all children when as many again were started: none stays a zombie for long.
@@ -263,6 +291,9 @@ end
 ---@return boolean ended false on timeout
 function Process:join(timeout)
   check_started(self, "join")
+  check(timeout == nil or tonumber(timeout), 2,
+    "bad argument #1 to 'join' (number expected, got %s)", type(timeout))
+  check(timeout == timeout, 2, "bad argument #1 to 'join' (timeout is NaN)")
   return ended(self, timeout)
 end
 
