@@ -17,8 +17,22 @@
 enum { SPINS = 2000, SPINS_PER_YIELD = 32 };
 #define SPIN_NS (MP_MS / 20)
 
+/* This thread's last sleep ended with its slice: nobody is about to come. */
+static _Thread_local int is_idle;
+
+int mp_slice_over(int rc) {
+  if (rc != -ETIMEDOUT)
+    return rc;
+  is_idle = 1;
+  return -EINTR;
+}
+
 int mp_spin(_Atomic uint32_t *word, uint32_t seen) {
   int64_t end = 0;
+  if (is_idle) {
+    is_idle = 0;
+    return atomic_load_explicit(word, memory_order_acquire) != seen;
+  }
   for (int i = 1; i <= SPINS; i++) {
     if (atomic_load_explicit(word, memory_order_acquire) != seen)
       return 1;
@@ -52,7 +66,7 @@ int mp_gate_wait(struct mp_gate *g, uint32_t seen, int64_t deadline) {
   int rc = mp_futex_wait(&g->seq, seen, slice < deadline ? slice : deadline);
   retract(g);
   if (rc == -ETIMEDOUT && slice < deadline)
-    return 0;
+    rc = mp_slice_over(rc) == -EINTR ? 0 : rc;
   return rc;
 }
 

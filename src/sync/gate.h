@@ -37,9 +37,7 @@
 ** the handler has run and nothing returns -EINTR.  So a wait that ends with
 ** its slice returns -EINTR as well, and the caller looks what handlers left.
 */
-static inline int mp_slice_over(int rc) {
-  return rc == -ETIMEDOUT ? -EINTR : rc;
-}
+int mp_slice_over(int rc);
 
 /* Until when to sleep: a slice, but not beyond the deadline. */
 static inline int64_t mp_slice_end(int64_t now, int64_t slice,
@@ -48,7 +46,8 @@ static inline int64_t mp_slice_end(int64_t now, int64_t slice,
 }
 
 /* Looks at a word for about as long as waking a sleeper takes: for who waits
-** for a message, not before a mutex.  1 as soon as it is not `seen`, else 0. */
+** for a message, not before a mutex.  1 as soon as it is not `seen`, else 0.
+** Who has slept for a whole slice goes on sleeping: then it is one look. */
 int mp_spin(_Atomic uint32_t *word, uint32_t seen);
 
 struct mp_gate {
