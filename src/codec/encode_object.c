@@ -284,7 +284,9 @@ int mp_put_userdata(lua_State *L, struct mp_encoded *e) {
   }
   if (type != NULL)
     return put_shared(L, e, type);
-  if (put_by_name_only(L, e) < 0)
-    mp_enc_fail(L, e, "a userdata (%s)", type_name(L));
+  if (put_by_name_only(L, e) < 0) {
+    e->detail = type_name(L);
+    mp_enc_fail(L, e, "a userdata");
+  }
   return 1;
 }

@@ -179,6 +179,7 @@ int mp_enc_fail(lua_State *L, struct mp_encoded *e, const char *fmt, ...) {
   va_end(args);
   lua_concat(L, 2);
   mp_enc_path(L, e);
-  lua_concat(L, 2);
+  lua_pushfstring(L, "%s%s", e->detail ? ": " : "", e->detail ? e->detail : "");
+  lua_concat(L, 3);
   return mp_codec_raise(L);
 }

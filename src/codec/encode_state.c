@@ -55,6 +55,7 @@ void mp_enc_reset(struct mp_encoded *e) {
   e->head_flags = 0;
   e->tail_size = 0;
   e->turn_rich = 0;
+  e->detail = NULL;
   e->looked = e->looked_again = 0;
   e->additions = 2;
   e->carries = 0;
