@@ -129,7 +129,8 @@ end
 -- Items [from, to] of a job go off.
 function Pool:_put(job, items, from, to, stream)
   local number = self._tasks:take_numbers(to - from + 1)
-  local ok, e = pcall(self._core.put, self._core, job, items, from, to, number, stream)
+  local c = self._core
+  local ok, e = pcall(c.put, c, job, items, from, to, number, stream)
   if not ok then
     self._core:unstage()
     error(e, 0)
@@ -462,7 +463,8 @@ function Pool:__gc()
   if self._owner ~= system.getpid() or not self._core then return end
   self._workers:stop()
   for _, seat in ipairs(self._workers.seats) do
-    if seat.process then pcall(seat.process.join, seat.process, 1) end
+    local p = seat.process
+    if p and pcall(p.join, p, 1) then pcall(p.close, p) end
   end
   release(self)
 end

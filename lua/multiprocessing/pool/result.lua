@@ -92,7 +92,7 @@ Results.__name = "multiprocessing.PoolIterator"
 function M.new_results(pool, job, source, ordered)
   local self = setmetatable({
     _pool = pool, _job = job, _source = source, _ordered = ordered,
-    _buffer = {},  -- items drawn and not submitted
+    _buffer = {},  -- items that a function gave, and not submitted yet
     _drawn = 0,    -- items drawn
     _sent = 0,     -- items submitted
     _taken = 0,    -- results given to the caller
@@ -109,54 +109,62 @@ function M.new_results(pool, job, source, ordered)
   return self
 end
 
-local function draw(self)
+-- draws items until `last` is drawn or there are no more
+local function draw(self, last)
   local source = self._source
   if type(source) == "table" then
-    if self._drawn >= source.count then return false end
-    return true, source.list[self._drawn + 1]
+    self._drawn = math.min(last, source.count)
+    self._exhausted = self._drawn == source.count
+    return
   end
-  local ok, item = pcall(source)
-  if ok then return item ~= nil, item end
-  self._source_error = { item } -- may be nil
-  return false
+  while self._drawn < last do
+    local ok, item = pcall(source)
+    if not ok then self._source_error = { item } end -- may be nil
+    if not ok or item == nil then
+      self._exhausted = true
+      return
+    end
+    self._drawn = self._drawn + 1
+    self._buffer[self._drawn] = item
+  end
 end
 
 -- An item that cannot be sent has its error at once; the others of its chunk are sent.
-local function send_singly(self, from, to)
+local function send_singly(self, items, from, to)
   local pool, job = self._pool, self._job
   for i = from, to do
-    local ok, e = pcall(pool._put, pool, job, self._buffer, i, i)
+    local ok, e = pcall(pool._put, pool, job, items, i, i)
     if not ok then pool._tasks:fail_item(job, i, e) end
   end
 end
 
+-- what is drawn goes off, in whole chunks as long as there may be more
 local function send(self)
-  local from, to = self._sent + 1, self._drawn
+  local from, to, chunk = self._sent + 1, self._drawn, self._job.chunk
+  if not self._exhausted then to = to - (to - self._sent) % chunk end
   if from > to then return end
+  local items = type(self._source) == "table" and self._source.list or self._buffer
   self._sent = to
-  if not pcall(self._pool._put, self._pool, self._job, self._buffer, from, to) then
-    send_singly(self, from, to)
+  if not pcall(self._pool._put, self._pool, self._job, items, from, to) then
+    send_singly(self, items, from, to)
   end
-  self._buffer = {}
+  if items == self._buffer then
+    self._buffer = to < self._drawn
+      and table.move(items, to + 1, self._drawn, to + 1, {}) or {}
+  end
 end
 
---- Draws items and submits them, as many ahead as the window allows.
+--- Draws items and submits them, as many ahead as the window allows; the window is filled again
+--- when half of it is taken, for several items are cheaper together.
 ---@param everything? boolean all of them
 function Results:_feed(everything)
   local job = self._job
-  local window = everything and math.huge or 4 * self._pool:_width() * job.chunk
-  while not self._exhausted and not job.finished and self._drawn - self._taken < window do
-    local there, item = draw(self)
-    if there then
-      self._drawn = self._drawn + 1
-      self._buffer[self._drawn] = item
-      if self._drawn - self._sent == job.chunk then send(self) end
-    else
-      self._exhausted = true
-      send(self)
-      self._pool._tasks:seal(job, self._drawn)
-    end
-  end
+  if self._exhausted or job.finished then return end
+  local window = everything and math.maxinteger or 4 * self._pool:_width() * job.chunk
+  if not everything and self._drawn - self._taken > window // 2 then return end
+  draw(self, everything and window or self._taken + window)
+  send(self)
+  if self._exhausted then self._pool._tasks:seal(job, self._drawn) end
 end
 
 local function has_next(self)
@@ -187,7 +195,7 @@ end
 ---@return integer? item
 ---@return any result
 function Results:next(timeout)
-  local deadline = opts.deadline(timeout, 1, "next", system.now, 2)
+  local deadline = timeout and opts.deadline(timeout, 1, "next", system.now, 2)
   if self._closed then return nil end
   self:_feed()
   if not has_next(self) and not self._pool:_wait(has_next, self, deadline) then
