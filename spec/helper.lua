@@ -82,16 +82,16 @@ end
 
 -- The snapshot when nothing changes any more: daemons that were told to go may need a moment.
 local function settled()
-  local last, now = nil, M.snapshot()
+  local last = M.snapshot()
   for _ = 1, 50 do
-    last = now
     system.sleep(0.03)
-    now = M.snapshot()
+    local now = M.snapshot()
     if now.fds == last.fds and now.children == last.children and now.bytes == last.bytes then
-      break
+      return now
     end
+    last = now
   end
-  return now
+  return last
 end
 
 --- Runs f and fails if it leaves anything behind. It runs twice: what the first run leaves may be

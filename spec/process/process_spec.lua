@@ -262,13 +262,13 @@ helper.each_method(function(ctx)
     it("has children of its own, started in a coroutine too", function()
       assert.equal("0 4", ask(function()
         local m = require "multiprocessing"
-        local function run(code)
+        local function exit_with(code)
           local p = m.Process{ target = os.exit, args = { code } }
           p:start()
           p:join()
           return p.exitcode
         end
-        return run(0) .. " " .. coroutine.wrap(function() return run(4) end)()
+        return exit_with(0) .. " " .. coroutine.wrap(function() return exit_with(4) end)()
       end))
     end)
 
