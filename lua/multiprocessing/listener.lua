@@ -8,6 +8,8 @@
 local core = require "multiprocessing.core.listener"
 local errors = require "multiprocessing.errors"
 local options = require "multiprocessing.options"
+local process = require "multiprocessing.process"
+local system = require "multiprocessing.core.system"
 
 local M = {}
 
@@ -91,6 +93,20 @@ local listener_options <const> = {
   format = "string", limit = "integer",
 }
 
+-- A listener that is open when its process ends normally must not leave its path behind; no
+-- finalizer runs then.
+local open_listeners = setmetatable({}, { __mode = "k" })
+local registered_in -- pid
+
+local function close_at_exit(listener)
+  open_listeners[listener] = true
+  if registered_in == system.getpid() then return end
+  registered_in = system.getpid()
+  process.at_exit(function()
+    for l in pairs(open_listeners) do l:close() end
+  end)
+end
+
 local function fresh_path()
   local name = os.tmpname()
   os.remove(name)
@@ -123,8 +139,10 @@ function M.Listener(o)
   end
   local terms = terms_of(o, is_tcp)
   local handle, bound = core.listen(address, o.backlog or 64, terms)
-  return setmetatable({ address = bound, _handle = handle, _terms = terms,
+  local self = setmetatable({ address = bound, _handle = handle, _terms = terms,
     _format = o.format }, Listener)
+  close_at_exit(self)
+  return self
 end
 
 --- Waits for a client that has passed the handshake.

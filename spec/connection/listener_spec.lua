@@ -66,6 +66,20 @@ describe("Listener", function()
     other:close()
   end)
 
+  it("leaves no path behind when its process ends, however it ends normally", function()
+    for _, ending in ipairs{ "", "os.exit(0)", "error 'x'" } do
+      local path = os.tmpname() .. ".s"
+      helper.run(([[
+        local mp = require "multiprocessing"
+        local l = mp.Listener{ address = %q }
+        mp.Process{ target = function() k = mp.Listener{ address = %q } end }:start()
+        %s]]):format(path, path .. "k", ending))
+      assert.is_false(exists(path))
+      assert.is_false(exists(path .. "k"))
+      os.remove((path:gsub("%.s$", "")))
+    end
+  end)
+
   it("refuses an address in use, and replaces what the dead left", function()
     local l = mp.Listener()
     local e = raises("ProcessError", mp.Listener, { address = l.address })
