@@ -14,6 +14,7 @@
 --                              first Args is of each run that does not say otherwise
 --   -- Exit: 3                 the exit code; else it must be 0
 --   -- Methods: fork           the start methods under which to run; else all that there are
+--   -- Needs: cjson            a module without which it is not run
 --
 -- A script without a declared output fails. Each run has a deadline and must leave no process.
 
@@ -175,6 +176,14 @@ local function methods_for(text, wanted)
   return methods
 end
 
+-- The module that the script needs and this machine has not.
+local function missing(text)
+  local module = text:match "\n%-%- Needs: (%S+)\n"
+  local command = module
+    and ("'%s' -e 'require \"%s\"' 2>/dev/null"):format(helper.interpreter, module)
+  return command and not os.execute(command) and module
+end
+
 local function describe_script(path)
   local text = read(path)
   local understood, runs, wanted = pcall(declared, text)
@@ -189,7 +198,11 @@ local function describe_script(path)
   for _, run in ipairs(runs) do
     for _, method in ipairs(run.stdout and methods_for(text, wanted) or {}) do
       it(("of %s %s(%s)"):format(path, run.args .. (run.args ~= "" and " " or ""),
-        method or "its own start method"), function() check(path, run, method) end)
+        method or "its own start method"), function()
+        local module = missing(text)
+        if module then return pending("no module " .. module) end
+        check(path, run, method)
+      end)
     end
   end
 end
