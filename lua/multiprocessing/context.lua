@@ -239,5 +239,6 @@ M.default = new(nil)
 -- the end of this process ---------------------------------------------------------------------
 
 os.exit = process.exit -- luacheck: ignore 122
+require "multiprocessing.core.output" -- what it has replaced can be sent from now on
 
 return M

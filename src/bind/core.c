@@ -13,6 +13,7 @@
 #include "base/code.h"
 #include "bind/bundle.h"
 #include "bind/modules.h"
+#include "bind/output.h"
 #include "bind/sync.h"
 #include "os/clock.h"
 #include "store/pipe.h"
@@ -23,6 +24,7 @@ static const luaL_Reg c_modules[] = {
     {"multiprocessing.core.process", mp_open_process},
     {"multiprocessing.core.start", mp_open_start},
     {"multiprocessing.core.arena", mp_open_arena},
+    {"multiprocessing.core.output", mp_open_output},
     {"multiprocessing.core.queue", mp_open_queue},
     {"multiprocessing.core.connection", mp_open_connection},
     {"multiprocessing.core.listener", mp_open_listener},
@@ -51,6 +53,7 @@ void mp_core_preload(lua_State *L) {
   mp_queue_setup(); /* any process may be the last that lets go */
   mp_pipe_setup();
   mp_sync_setup();
+  mp_output_install(L); /* before a script keeps the originals */
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   for (const luaL_Reg *m = c_modules; m->name != NULL; m++) {
     lua_pushcfunction(L, m->func);

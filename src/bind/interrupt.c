@@ -77,6 +77,15 @@ int mp_interrupt_seen(void) {
   return seen;
 }
 
+static int is_interrupt(lua_State *main) {
+  return lua_gethook(main) != NULL && lua_gethookmask(main) == ANY_EVENT &&
+         lua_gethookcount(main) == 1;
+}
+
+int mp_interrupt_is_pending(lua_State *L) {
+  return is_interrupt(main_thread(L));
+}
+
 static int nothing(lua_State *L) {
   (void)L;
   return 0;
@@ -91,8 +100,7 @@ int mp_interrupt_check(lua_State *L) {
   lua_State *main = main_thread(L);
   if (lua_gethook(main) == NULL)
     return 1;
-  if (L != main && lua_gethookmask(main) == ANY_EVENT &&
-      lua_gethookcount(main) == 1) {
+  if (L != main && is_interrupt(main)) {
     lua_sethook(main, NULL, 0, 0);
     return luaL_error(L, "interrupted!");
   }

@@ -21,6 +21,10 @@ void mp_interrupt_disarm(void);
 /* SIGINT does nothing, until mp_interrupt_arm. */
 void mp_interrupt_ignore(void);
 
+/* Has a signal left the hook that raises "interrupted!", and none has yet?
+** Raises nothing: for whoever must let something go first. */
+int mp_interrupt_is_pending(lua_State *L);
+
 /* Has "interrupted!" been raised since arming? */
 int mp_interrupt_seen(void);
 

@@ -21,6 +21,7 @@
 #include "bind/core.h"
 #include "bind/interrupt.h"
 #include "bind/limit.h"
+#include "bind/output.h"
 #include "os/clock.h"
 #include "os/self.h"
 #include "os/signal.h"
@@ -170,7 +171,7 @@ static int child_fork(lua_State *L) {
   lua_pushvalue(L, 2);
   lua_pushvalue(L, 3);
   lua_xmove(L, co, 2);
-  fflush(NULL); /* else both would write what is buffered */
+  mp_output_flush(L); /* else both would write what is buffered */
   int rc = mp_child_begin(c, a, &o);
   if (rc >= 0)
     rc = mp_child_fork(c, a);

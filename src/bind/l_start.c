@@ -18,6 +18,7 @@
 #include "bind/child.h"
 #include "bind/core.h"
 #include "bind/interrupt.h"
+#include "bind/output.h"
 #include "codec/codec.h"
 #include <sys/socket.h>
 
@@ -112,9 +113,9 @@ static int start_spawn(lua_State *L) {
   lua_settop(L, 5);
   struct mp_arena *a = mp_core_arena(L);
   char **argv = make_argv(L, 2, text);
+  mp_output_flush(L); /* it comes before what the newborn writes */
   struct mp_child *c = begin(L, a, &b);
   mp_birth_write(&b, text);
-  fflush(NULL); /* what was written before must come before what it writes */
   int rc = mp_child_spawn(c, a, argv, -1);
   return rc < 0 ? raise_start(L, rc) : 0;
 }
@@ -156,8 +157,8 @@ static int start_request(lua_State *L) {
   struct mp_child *server = mp_check_child(L, 2);
   lua_settop(L, 5);
   struct mp_arena *a = mp_core_arena(L);
+  mp_output_flush(L);
   struct mp_child *c = begin(L, a, &b);
-  fflush(NULL);
   int rc = mp_child_request(c, mp_child_kept(server), &b);
   if (rc == MP_ELOST)
     mp_child_abort(c);

@@ -12,6 +12,7 @@ int mp_open_system(lua_State *L); /* time, cpus, pids: l_system.c */
 int mp_open_process(lua_State *L); /* children: l_process.c */
 int mp_open_start(lua_State *L); /* spawn, forkserver: l_start.c */
 int mp_open_arena(lua_State *L); /* statistics, checks: l_arena.c */
+int mp_open_output(lua_State *L); /* print, io.write: l_output.c */
 int mp_open_queue(lua_State *L); /* queues: l_queue.c */
 int mp_open_connection(lua_State *L); /* pipes: l_connection.c */
 int mp_open_listener(lua_State *L); /* sockets: l_listener.c */

@@ -112,6 +112,14 @@ int mp_proc_is_alive(pid_t pid, uint64_t born_by) {
   return mp_proc_may_live(pid);
 }
 
+int mp_proc_is_stopped(pid_t pid) {
+  char text[1024];
+  if (read_stat(pid, text, sizeof text) < 0)
+    return 0;
+  const char *state = stat_field(text, 3);
+  return state != NULL && (*state == 'T' || *state == 't');
+}
+
 int mp_self_thread_count(void) {
   char text[1024];
   if (__libc_single_threaded)

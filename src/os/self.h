@@ -35,6 +35,9 @@ int mp_proc_is_alive(pid_t pid, uint64_t born_by);
 ** zombies and for strangers that got the pid since. */
 int mp_proc_may_live(pid_t pid);
 
+/* Was it stopped, by a signal or a debugger? */
+int mp_proc_is_stopped(pid_t pid);
+
 int mp_self_thread_count(void); /* threads of this process, at least 1 */
 int mp_cpu_count(void); /* usable: affinity and cgroup v1/v2 quota, >= 1 */
 

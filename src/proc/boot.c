@@ -6,12 +6,12 @@
 #include "proc/boot.h"
 
 #include <signal.h>
-#include <stdio.h>
 
 #include "os/lifeline.h"
 #include "os/signal.h"
 #include "os/spawn.h"
 #include "proc/child.h"
+#include "sync/output.h"
 
 /*
 ** 1. Handlers of the parent must not act here: all actions become the default
@@ -35,7 +35,7 @@ int mp_boot(const struct mp_boot *b) {
 }
 
 void mp_boot_exit(struct mp_arena *a, int status) {
-  fflush(NULL); /* ours only: the parent's were flushed before the fork */
+  mp_output_flush_last(); /* ours only: the parent's went before the fork */
   mp_slot_leave(a, status);
   if (status < 0)
     mp_signal_die(-status);

@@ -56,6 +56,10 @@ int mp_space_commit(struct mp_arena *a, uint64_t off, uint64_t len) {
   return mp_map_commit(a->fd, off, len) < 0 ? MP_ENOARENA : 0;
 }
 
+void *mp_arena_root(const struct mp_arena *a) {
+  return mp_head(a)->root;
+}
+
 /* --- making one --- */
 
 static uint64_t slots_end(void) {

@@ -62,6 +62,11 @@ static inline void *mp_at(const struct mp_arena *a, mp_off off) {
   return a->base + off;
 }
 
+/* A place that every process of the family finds, zero at first, for a room
+** above that needs something before any object is made: sync/output.h. */
+#define MP_ROOT 4096
+void *mp_arena_root(const struct mp_arena *a);
+
 static inline mp_off mp_off_of(const struct mp_arena *a, const void *p) {
   return (mp_off)((const unsigned char *)p - a->base);
 }

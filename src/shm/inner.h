@@ -114,6 +114,7 @@ struct mp_head {
   uint32_t slot_free;
   _Atomic int64_t scanned; /* when a waiter last looked at all of them */
   _Atomic uint32_t cursor; /* the next one that mp_slot_take looks at */
+  alignas(64) unsigned char root[MP_ROOT];
 };
 
 static inline struct mp_head *mp_head(const struct mp_arena *a) {

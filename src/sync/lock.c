@@ -145,6 +145,17 @@ int mp_lock_acquire_soon(struct mp_arena *a, struct mp_lock *l,
   return mp_lock_acquire(a, l, deadline);
 }
 
+int mp_lock_take_over(struct mp_arena *a, struct mp_lock *l, uint32_t from) {
+  mp_proc me;
+  int rc = mp_self_proc(a, &me);
+  uint32_t seen = atomic_load_explicit(&l->word, memory_order_relaxed);
+  while (rc == 0 && owner_of(seen) == from) {
+    if (swap(l, &seen, me | (seen & ~MP_LOCK_OWNER)))
+      return 0;
+  }
+  return rc < 0 ? rc : -EAGAIN;
+}
+
 /* --- release -------------------------------------------------------------- */
 
 static int unlock(struct mp_lock *l) {

@@ -61,6 +61,11 @@ int mp_lock_acquire(struct mp_arena *a, struct mp_lock *l, int64_t deadline);
 int mp_lock_acquire_soon(struct mp_arena *a, struct mp_lock *l,
                          int64_t deadline);
 
+/* Takes the lock from a holder that lives, but must not be waited for; that
+** one asks mp_lock_is_mine before it goes on.  0, or -EAGAIN: `from` does not
+** hold it any more. */
+int mp_lock_take_over(struct mp_arena *a, struct mp_lock *l, uint32_t from);
+
 /* 0, or MP_ENOTOWNER: nobody holds it; a recursive one: not this process. */
 int mp_lock_release(struct mp_arena *a, struct mp_lock *l);
 
