@@ -20,6 +20,7 @@
 #include "bind/core.h"
 #include "bind/interrupt.h"
 #include "bind/modules.h"
+#include "codec/stdlib.h"
 #include "sync/output.h"
 
 /* Where liolib keeps the default output file. */
@@ -303,51 +304,69 @@ static int is_standard(lua_State *L, const char *name) {
   return is;
 }
 
+/*
+** One place that a function of the library has.  The codec names a library's
+** functions, not methods; it is told that ours are the library's, and finds
+** the originals, which somebody may have kept, in this module.
+*/
+struct place {
+  const char *field;
+  lua_CFunction function;
+  const char *kept_as;
+};
+
 /* stack: originals, ..., table */
-static void replace(lua_State *L, int originals, const char *as,
-                    const luaL_Reg *r) {
-  if (!is_standard(L, r->name))
+static void replace(lua_State *L, int originals, const char *lib,
+                    const struct place *p) {
+  if (!is_standard(L, p->field))
     return;
-  lua_pushfstring(L, "%s%s", as, r->name);
-  lua_pushstring(L, r->name);
+  lua_pushstring(L, p->field);
+  lua_pushstring(L, p->field);
   lua_rawget(L, -3);
   lua_pushvalue(L, -1);
-  lua_pushcclosure(L, r->func, 1);
-  lua_setfield(L, -4, r->name);
-  lua_rawset(L, originals);
+  lua_setfield(L, originals, p->kept_as);
+  lua_pushcclosure(L, p->function, 1);
+  if (lib != NULL) {
+    lua_pushvalue(L, -1);
+    mp_originals_stand_in(L, lib, p->field);
+  }
+  lua_rawset(L, -3);
 }
 
-static void replace_all(lua_State *L, int originals, const char *as,
-                        const luaL_Reg *r) {
-  if (lua_istable(L, -1)) {
-    for (; r->name != NULL; r++)
-      replace(L, originals, as, r);
-  }
+/* stack: originals, ..., table -> originals, ... */
+static void replace_all(lua_State *L, int originals, const char *lib,
+                        const struct place *p) {
+  for (; lua_istable(L, -1) && p->field != NULL; p++)
+    replace(L, originals, lib, p);
   lua_pop(L, 1);
 }
 
-static const luaL_Reg in_base[] = {{"print", base_print}, {NULL, NULL}};
-static const luaL_Reg in_io[] = {{"write", io_write},
-                                 {"flush", io_flush},
-                                 {"close", io_close},
-                                 {NULL, NULL}};
-static const luaL_Reg methods[] = {
-    {"write", file_write},   {"flush", file_flushed}, {"close", file_flushed},
-    {"seek", file_flushed},  {"setvbuf", file_flushed},
-    {NULL, NULL}};
+static const struct place in_base[] = {{"print", base_print, "print"},
+                                       {NULL, NULL, NULL}};
+static const struct place in_io[] = {{"write", io_write, "io_write"},
+                                     {"flush", io_flush, "io_flush"},
+                                     {"close", io_close, "io_close"},
+                                     {NULL, NULL, NULL}};
+static const struct place methods[] = {
+    {"write", file_write, "file_write"},
+    {"flush", file_flushed, "file_flush"},
+    {"close", file_flushed, "file_close"},
+    {"seek", file_flushed, "file_seek"},
+    {"setvbuf", file_flushed, "file_setvbuf"},
+    {NULL, NULL, NULL}};
 
 void mp_output_install(lua_State *L) {
-  int top = lua_gettop(L);
-  luaL_checkstack(L, 8, NULL);
+  int top = lua_gettop(L), originals = top + 1;
+  luaL_checkstack(L, 16, NULL);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, ORIGINALS);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   lua_getfield(L, -1, LUA_GNAME);
-  replace_all(L, top + 1, "", in_base);
+  replace_all(L, originals, LUA_GNAME, in_base);
   lua_getfield(L, -1, LUA_IOLIBNAME);
-  replace_all(L, top + 1, "io_", in_io);
+  replace_all(L, originals, LUA_IOLIBNAME, in_io);
   if (luaL_getmetatable(L, LUA_FILEHANDLE) == LUA_TTABLE) {
     lua_getfield(L, -1, "__index");
-    replace_all(L, top + 1, "file_", methods);
+    replace_all(L, originals, NULL, methods);
   }
   lua_settop(L, top);
 }

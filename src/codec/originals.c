@@ -13,6 +13,7 @@
 #include "lualib.h"
 
 static const char originals_key = 0;
+static const char stand_ins_key = 0; /* library -> field -> function */
 
 /* Pushes a table: field -> C function, as the fresh state has them. */
 static void push_fields(lua_State *L, lua_State *fresh,
@@ -29,6 +30,36 @@ static void push_fields(lua_State *L, lua_State *fresh,
   }
 }
 
+static void push_stand_ins(lua_State *L) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &stand_ins_key) == LUA_TTABLE)
+    return;
+  lua_pop(L, 1);
+  lua_newtable(L);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &stand_ins_key);
+}
+
+void mp_originals_stand_in(lua_State *L, const char *lib, const char *field) {
+  push_stand_ins(L);
+  luaL_getsubtable(L, -1, lib);
+  lua_pushvalue(L, -3);
+  lua_setfield(L, -2, field);
+  lua_pop(L, 3);
+}
+
+/* stack: the library's functions -> the same, with those that stand in */
+static void add_stand_ins(lua_State *L, const char *lib) {
+  push_stand_ins(L);
+  if (lua_getfield(L, -1, lib) == LUA_TTABLE) {
+    for (lua_pushnil(L); lua_next(L, -2);) {
+      lua_pushvalue(L, -2);
+      lua_insert(L, -2);
+      lua_settable(L, -6);
+    }
+  }
+  lua_pop(L, 2);
+}
+
 /* upvalue-free C function, protected: 1 light userdata, the fresh state */
 static int make(lua_State *L) {
   lua_State *fresh = lua_touserdata(L, 1);
@@ -38,6 +69,7 @@ static int make(lua_State *L) {
     if (lua_getfield(fresh, 1, lib->name) != LUA_TTABLE)
       continue;
     push_fields(L, fresh, lib);
+    add_stand_ins(L, lib->name);
     lua_setfield(L, -2, lib->name);
   }
   return 1;

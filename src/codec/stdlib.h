@@ -22,4 +22,8 @@ int mp_library_has(const struct mp_library *lib, const char *field);
 /* Pushes a table: library -> field -> the C function that Lua has there. */
 void mp_originals_push(lua_State *L);
 
+/* Pops a function that counts as Lua's own in that place from now on.  Must
+** come before the first message. */
+void mp_originals_stand_in(lua_State *L, const char *lib, const char *field);
+
 #endif
