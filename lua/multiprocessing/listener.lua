@@ -60,12 +60,12 @@ end
 local function check_options(o, known, caller)
   for name in pairs(o) do
     if not known[name] then
-      error(("unknown option '%s' to '%s'"):format(tostring(name), caller), 4)
+      error(("unknown option '%s' to '%s'"):format(tostring(name), caller), 3)
     end
   end
   for name, wanted in pairs(known) do check_option(o, name, caller, wanted) end
   if o.format and not formats[o.format] then
-    error(("bad option 'format' to '%s' ('frames' or 'json' expected)"):format(caller), 4)
+    error(("bad option 'format' to '%s' ('frames' or 'json' expected)"):format(caller), 3)
   end
 end
 
@@ -131,7 +131,7 @@ function M.Listener(o)
   check_options(o, listener_options, "Listener")
   local address = o.address or fresh_path()
   local is_tcp = core.is_tcp(address)
-  if is_tcp and not o.authkey then
+  if is_tcp and (o.authkey or "") == "" then
     error("a Listener on a network address needs an authkey", 2)
   end
   if is_tcp and o.code then
@@ -154,6 +154,10 @@ end
 ---@param timeout? number seconds; nil waits for ever
 ---@return multiprocessing.Connection
 function Listener:accept(timeout)
+  options.check(timeout == nil or type(timeout) == "number", 1, "accept", "number", timeout)
+  if timeout ~= timeout then
+    error("bad argument #1 to 'accept' (timeout is not a number (NaN))", 2)
+  end
   local raw, peer = self._handle:accept(timeout, self._terms)
   self.last_accepted = peer
   return dress(raw, self._format)

@@ -50,7 +50,8 @@ end
 ---@param ... any
 ---@return integer next the offset behind what was written
 function Memory:pack(fmt, offset, ...)
-  local s = string.pack(fmt, ...)
+  local fits, s = pcall(string.pack, fmt, ...)
+  if not fits then error(s, 2) end
   check_range(self, offset, #s)
   self:write(offset, s)
   return offset + #s
@@ -138,7 +139,9 @@ function M.SharedMemory(...)
   local n = type(size) == "number" and math.tointeger(size)
   options.check(n and n > 0, 3, "SharedMemory", "size of 1 or more", size)
   if name then return core.named(name, true, n) end
-  return core.memory(n)
+  local made, memory = pcall(core.memory, n)
+  if not made then error(memory, type(memory) == "string" and 2 or 0) end
+  return memory
 end
 
 -- ShareableList -------------------------------------------------------------------------------
@@ -163,14 +166,14 @@ List.__name = "multiprocessing.ShareableList"
 
 local methods = {}
 
-local function encode(v)
+local function encode(v, level)
   local t = math.type(v) or type(v)
   if t == "nil" then return NIL, "" end
   if t == "boolean" then return BOOLEAN, v and "\1" or "\0" end
   if t == "integer" then return INTEGER, ("<i8"):pack(v) end
   if t == "float" then return FLOAT, ("<d"):pack(v) end
   if t == "string" then return STRING, v end
-  error(("a ShareableList holds nil, booleans, numbers and strings, not a %s"):format(t), 3)
+  error(("a ShareableList holds nil, booleans, numbers and strings, not a %s"):format(t), level)
 end
 
 local function decode(kind, bytes)
@@ -198,7 +201,7 @@ end
 local function write(self, i, v)
   local memory = rawget(self, "_memory")
   local at = entry_at(i)
-  local kind, bytes = encode(v)
+  local kind, bytes = encode(v, 4)
   local state, where, capacity = memory:unpack("<I8I8I8", at)
   if #bytes > capacity then
     error(("a value of %d bytes has no room in element %d (%d bytes)"):format(
@@ -266,7 +269,7 @@ local function create(list, name)
   local entries, rooms = {}, {}
   local where = HEAD + count * ENTRY + 1
   for i = 1, count do
-    local kind, bytes = encode(list[i])
+    local kind, bytes = encode(list[i], 3) -- a tail call
     local capacity = kind == STRING and (#bytes // 8 + 1) * 8 or 8
     entries[i] = ("<I8I8I8"):pack(#bytes << 4 | kind << 1, where, capacity)
     rooms[i] = bytes .. ("\0"):rep(2 * capacity - #bytes)

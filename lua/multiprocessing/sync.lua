@@ -34,11 +34,14 @@ local function hold(lock)
   return held
 end
 
+local function check_callable(f, method)
+  if type(f) == "function" then return end
+  local meta = getmetatable(f)
+  options.check(type(meta) == "table" and meta.__call, 1, method, "function", f, 1)
+end
+
 local function with(lock, f, ...)
-  if type(f) ~= "function" then
-    local meta = getmetatable(f)
-    options.check(type(meta) == "table" and meta.__call, 1, "with", "function", f)
-  end
+  check_callable(f, "with")
   local _ <close> = hold(lock)
   return f(...)
 end
@@ -311,7 +314,14 @@ local now <const> = require("multiprocessing.core.system").now
 ---@param timeout? number seconds for all of it; nil waits for ever
 ---@return any value the last of `f`; false or nil on timeout
 function Condition:wait_for(f, timeout)
+  check_callable(f, "wait_for")
   options.check(timeout == nil or type(timeout) == "number", 2, "wait_for", "number", timeout)
+  if timeout ~= timeout then
+    error("bad argument #2 to 'wait_for' (timeout is not a number (NaN))", 2)
+  end
+  if not core.condition_is_mine(self) then
+    error("cannot wait: this process does not hold the Condition's lock", 2)
+  end
   local deadline = timeout and now() + timeout
   local value = f()
   while not value do

@@ -172,29 +172,48 @@ int mp_cells_cas(lua_State *L, struct mp_cells *c, uint64_t i, int arg) {
   return 1;
 }
 
-/* stack: f, cells, place -> the new value; the lock is held */
+/* stack: f, cells, place -> the new value, stored if it fits; the lock is held */
 static int run_update(lua_State *L) {
   struct mp_cells *c = lua_touserdata(L, 2);
   void *place = lua_touserdata(L, 3);
   const struct mp_type *t = mp_cells_type(c);
+  union mp_cell v;
   lua_settop(L, 1);
   mp_cell_push(L, t, mp_cell_load(t, place));
   lua_call(L, 1, 1);
-  mp_cell_store(t, place, mp_cell_check(L, 1, t));
-  return 1;
+  if (!to_cell(L, 1, t, &v))
+    return 1;
+  mp_cell_store(t, place, v);
+  mp_cell_push(L, t, v);
+  lua_pushboolean(L, 1);
+  return 2;
+}
+
+static void check_callable(lua_State *L, int arg) {
+  if (lua_type(L, arg) == LUA_TFUNCTION)
+    return;
+  if (luaL_getmetafield(L, arg, "__call") == LUA_TNIL)
+    luaL_typeerror(L, arg, "function");
+  lua_pop(L, 1);
 }
 
 int mp_cells_update(lua_State *L, struct mp_cells *c, uint64_t i, int arg) {
-  luaL_checkany(L, arg);
+  const struct mp_type *t = mp_cells_type(c);
+  check_callable(L, arg);
   luaL_checkstack(L, 4, NULL);
   int taken = mp_cells_enter(L, c);
   lua_pushcfunction(L, run_update);
   lua_pushvalue(L, arg);
   lua_pushlightuserdata(L, c);
   lua_pushlightuserdata(L, mp_cells_at(c, i));
-  int status = lua_pcall(L, 3, 1, 0);
+  int status = lua_pcall(L, 3, 2, 0);
   mp_cells_leave(c, taken);
-  return status == LUA_OK ? 1 : lua_error(L);
+  if (status != LUA_OK)
+    return lua_error(L);
+  if (!lua_toboolean(L, -1))
+    return raise_misfit(L, -2, t);
+  lua_pop(L, 1);
+  return 1;
 }
 
 /* --- constructors --------------------------------------------------------- */

@@ -288,7 +288,13 @@ static int array_index(lua_State *L) {
   lua_Integer i = 0;
   if (lua_type(L, 2) == LUA_TNUMBER)
     i = lua_tointegerx(L, 2, &ok);
-  return ok ? push_at(L, c, i) : push_field(L, c);
+  else
+    return push_field(L, c);
+  if (!ok)
+    return luaL_error(L, "index %f is outside this array (1..%I)",
+                      (LUAI_UACNUMBER)lua_tonumber(L, 2),
+                      (LUAI_UACINT)c->length);
+  return push_at(L, c, i);
 }
 
 static int set_field(lua_State *L, struct mp_cells *c) {

@@ -113,6 +113,12 @@ static int condition_notify(lua_State *L) {
   return notify(L, c, n > INT_MAX ? INT_MAX : (int)n);
 }
 
+/* is_mine(condition): does this process hold its lock? */
+static int is_mine(lua_State *L) {
+  lua_pushboolean(L, mp_lock_is_mine(mp_arena_if_any(), check_lock(L)));
+  return 1;
+}
+
 static int condition_notify_all(lua_State *L) {
   return notify(L, check(L), INT_MAX);
 }
@@ -135,6 +141,7 @@ static const luaL_Reg methods[] = {{"acquire", condition_acquire},
                                    {NULL, NULL}};
 
 static const luaL_Reg functions[] = {{"condition", new_condition},
+                                     {"condition_is_mine", is_mine},
                                      {NULL, NULL}};
 
 void mp_add_condition(lua_State *L) {

@@ -131,7 +131,7 @@ struct mp_encoded *mp_enc_new(lua_State *L) {
 }
 
 /* What was kept alive goes; an encoder that kept much stays busy, and goes
-** itself when the next one takes its place. */
+** itself: the next message gets a new one. */
 static int can_rest(lua_State *L, struct mp_encoded *e) {
   enum { FEW = 64 };
   if (e->anchors > FEW || e->spill_used)
@@ -147,6 +147,16 @@ static int can_rest(lua_State *L, struct mp_encoded *e) {
   return 1;
 }
 
+/* Nothing is kept alive for a next message that may never come. */
+static void leave_registry(lua_State *L, const struct mp_encoded *e) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &ready_key) == LUA_TUSERDATA &&
+      lua_touserdata(L, -1) == e) {
+    lua_pushnil(L); /* the key is there, so this needs no memory */
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &ready_key);
+  }
+  lua_pop(L, 1);
+}
+
 void mp_encoded_done(lua_State *L, struct mp_encoded *e) {
   if (e->rich) {
     lua_pushnil(L);
@@ -158,8 +168,10 @@ void mp_encoded_done(lua_State *L, struct mp_encoded *e) {
     e->clean = 1;
     e->busy = 0;
   }
-  else
+  else {
     release(e);
+    leave_registry(L, e);
+  }
   lua_pop(L, 1);
 }
 

@@ -60,6 +60,8 @@ static int lookup(const char *address, struct addrinfo **out) {
   int rc = split(address, host, sizeof(host), &port);
   if (rc < 0)
     return rc;
+  if (strlen(port) > 5 || atoi(port) > UINT16_MAX)
+    return -EINVAL; /* getaddrinfo would take its lower bits */
   if (host[0] == '\0')
     hints.ai_flags |= AI_PASSIVE;
   rc = getaddrinfo(host[0] ? host : NULL, port, &hints, out);
