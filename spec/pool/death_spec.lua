@@ -142,7 +142,30 @@ helper.each_method(function(ctx)
     end)
   end)
 
+  it("an initializer that ends its worker breaks the pool at once", function()
+    local starts = ctx.Value("i", 0)
+    local pool = ctx.Pool { processes = 2, initializer = function()
+      starts:add(1)
+      os.exit(4)
+    end }
+    local ok, e = pcall(pool.apply, pool, square, { 1 })
+    assert.is_false(ok)
+    assert.is_true(mp.iserror(e, "BrokenPoolError"))
+    assert.matches("exit code 4 before it was ready", e.message)
+    assert.is_true(starts.value <= 3)
+    pool:join()
+  end)
+
   describe("a timeout", function()
+    it("of many tasks costs little", function()
+      local pool <close> = ctx.Pool(2)
+      local results = {}
+      for i = 1, 5000 do results[i] = pool:apply_async(square, { i }, { timeout = 30 }) end
+      local began = mp.now()
+      for i = 1, 5000 do assert.equal(i * i, results[i]:get(20)) end
+      assert.is_true(mp.now() - began < 5)
+    end)
+
     it("kills the task that overruns, and no other", function()
       local pool <close> = ctx.Pool(2)
       local began = mp.now()

@@ -71,6 +71,27 @@ describe("Pool(0)", function()
   end)
 end)
 
+describe("a callback that raises", function()
+  it("is reported on stderr and stops nothing", function()
+    local out, status = helper.run [[
+      local mp = require "multiprocessing"
+      local pool <close> = mp.Pool(2)
+      local r = pool:apply_async(function() return 1 end, {}, { callback = error })
+      print(r:get())
+      r = pool:apply_async(error, { "x" }, { error_callback = function() error "oops" end })
+      print(r:wait(), r:successful())
+      print(#pool:map(function(x) return x end, { 1, 2 }, { progress = function() error "hm" end }))
+    ]]
+    assert.equal(0, status)
+    assert.matches("Error in the callback of a pool:\n1", out)
+    assert.matches("Error in the error_callback of a pool:\n[^\n]*oops", out)
+    assert.matches("Error in the progress function of a pool:\n[^\n]*hm", out)
+    for _, line in ipairs { "1", "true\tfalse", "2" } do
+      assert.is_truthy(("\n" .. out):find("\n" .. line .. "\n", 1, true))
+    end
+  end)
+end)
+
 describe("progress", function()
   it("calls a function with done, total and seconds left", function()
     local pool <close> = mp.Pool(2)

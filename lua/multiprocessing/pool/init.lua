@@ -35,13 +35,14 @@ local function step(self, deadline)
   local soonest = deadline
   if t.timed > 0 then
     soonest = self._workers:check_timeouts()
-    if deadline and deadline < soonest then soonest = deadline end
+    if deadline and soonest and deadline < soonest then soonest = deadline end
   end
   local seat = self._core:work(soonest, t.jobs, self._arrived)
   if seat then
     self._workers:ended(seat)
     self._core:collect(t.jobs, self._arrived)
   end
+  if next(t.progressing) then t:show_progress() end
   if t.deliveries[1] then t:deliver() end
   if self._closing then self:_let_workers_go() end
   if self._watched and self._core then self._core:rearm(self._workers:check_timeouts()) end
@@ -103,6 +104,7 @@ local function check_open(self, f, call)
   if self._state ~= "open" then
     errors.raise("ClosedError", ("cannot %s: the pool is %s"):format(call, self._state))
   end
+  if self._workers.missing then self._workers:refill() end
 end
 
 -- the number of items; a source is read to its end

@@ -6,7 +6,6 @@
 -- Job 0 is where workers report that their initializer failed.
 
 local errors = require "multiprocessing.errors"
-local system = require "multiprocessing.core.system"
 
 local M = {}
 
@@ -38,6 +37,7 @@ function M.new(core)
     last_id = 0,
     number = 1,      -- of the next task in the pool's life
     timed = 0,       -- open jobs with a timeout
+    progressing = {}, -- set of jobs whose progress is to be shown
     deliveries = {}, -- finished jobs whose callbacks are to be called
     delivered = 0,   -- finished jobs, ever
     counts = { done = 0, failed = 0, retried = 0, lost = 0 },
@@ -48,9 +48,15 @@ end
 local function note_open(self, job)
   self.jobs[job.id] = job
   self.open = self.open + 1
-  if job.timeout then self.timed = self.timed + 1 end
+  if job.timeout then self:note_timeout(job.timeout) end
   if job.callback or job.error_callback or job.progress or job.on_done then job.calls = true end
   return job
+end
+
+--- A timed job is open. `shortest` is at most the shortest timeout of those that are.
+function Tasks:note_timeout(seconds)
+  if self.timed == 0 or seconds < self.shortest then self.shortest = seconds end
+  self.timed = self.timed + 1
 end
 
 --- A new job of several items; it is open when it returns.
@@ -79,7 +85,7 @@ function Tasks:open_call(f, o)
   self.open = self.open + 1
   if next(o) then
     for k, v in pairs(o) do job[k] = v end
-    if job.timeout then self.timed = self.timed + 1 end
+    if job.timeout then self:note_timeout(job.timeout) end
     job.calls = job.callback or job.error_callback
   end
   return job
@@ -142,7 +148,7 @@ local function settle(self, job, first, count)
   job.done = job.done + count
   count_results(self, job, first, count)
   if job.on_items then job.on_items(job, first, count) end
-  if job.progress then job.progress:update(job.done) end
+  if job.progress then self.progressing[job] = true end
   if job.done == job.n then finish(self, job) end
 end
 
@@ -236,6 +242,16 @@ local function call_back(what, f, ...)
   report(what, e.text)
 end
 
+--- Shows how far the jobs are. May raise `interrupted!` only.
+function Tasks:show_progress()
+  local job = next(self.progressing)
+  while job do
+    self.progressing[job] = nil
+    call_back("progress function", job.progress.update, job.progress, job.done)
+    job = next(self.progressing)
+  end
+end
+
 local function deliver(job)
   if job.progress then job.progress:finish() end
   local failure = (job.callback or job.error_callback) and M.failure(job)
@@ -278,15 +294,6 @@ function M.values(job)
   if job.single then return table.unpack(job.results, 1, job.results.n) end
   job.results.n = job.n
   return job.results
-end
-
---- Seconds of mp.now when the soonest running item could be over its time, if it began now.
-function Tasks:soonest_timeout()
-  local soonest
-  for _, job in pairs(self.jobs) do
-    if job.timeout and (not soonest or job.timeout < soonest) then soonest = job.timeout end
-  end
-  return soonest and system.now() + soonest
 end
 
 return M

@@ -128,7 +128,23 @@ end
 local function replace(self, seat)
   local ok, e = pcall(self.start, self, seat)
   if ok then return end
+  self.missing = true -- the next submission tries again
   if self.alive == 0 then self.on_broken("no worker can be started: " .. tostring(e)) end
+end
+
+--- Tries again to start the workers that could not be started.
+function Workers:refill()
+  self.missing = pcall(self.fill, self) and nil or true
+end
+
+-- Does it make sense to go on after this death?
+local function reason_to_stop(self, ready, code)
+  if not ready and code > 0 then
+    return ("a worker ended %s before it was ready"):format(cause(code))
+  elseif self.tasks.deaths >= DEATHS_MAX then
+    return ("%d workers died in a row without a finished task, the last one %s"):format(
+      DEATHS_MAX, cause(code))
+  end
 end
 
 --- The worker of this seat has ended, says the kernel.
@@ -137,12 +153,11 @@ function Workers:ended(index)
   local p = seat.process
   if not p or p:is_alive() then return end
   local code = p.exitcode
+  local ready = self.core:seat(index)
   vacate(self, seat)
   if not self.active then return end
-  if self.tasks.deaths >= DEATHS_MAX then
-    return self.on_broken(("%d workers died in a row without a finished task, the last one %s")
-      :format(DEATHS_MAX, cause(code)))
-  end
+  local reason = reason_to_stop(self, ready, code)
+  if reason then return self.on_broken(reason) end
   if is_needed(self) then replace(self, seat) end
 end
 
@@ -172,30 +187,43 @@ function Workers:kill_job(job, why)
   return hit
 end
 
-local function is_late(self, seat, now)
+local function late_error(item, timeout, pid)
+  return errors.new("TimeoutError", ("item %d ran longer than its timeout of %g s; its worker "
+    .. "(pid %d) was killed"):format(item, timeout, pid), { item = item, pid = pid })
+end
+
+-- Kills the worker of a seat if its item is late; else tells when it would be.
+local function check_seat(self, seat, now)
   local _, item, since, timeout = self.core:running(seat.index)
-  return item and timeout > 0 and since + timeout <= now
+  if not item or timeout == 0 then return nil end
+  if since + timeout > now then return since + timeout end
+  kill_if(self, seat, function(_, i, began, limit)
+    return i and limit > 0 and began + limit <= now
+  end, late_error(item, timeout, seat.process.pid))
 end
 
 --- Kills the workers whose item has run too long.
---- When to look again (seconds of mp.now); nil: no need.
+---
+--- An item that begins later than this look cannot be late before the shortest timeout has passed,
+--- so nothing needs to be looked at before the moment that is returned.
+---@return number? soonest seconds of mp.now; nil: no need
 function Workers:check_timeouts()
-  if self.tasks.timed == 0 then return nil end
+  local tasks = self.tasks
+  if tasks.timed == 0 then
+    self.soonest = nil
+    return nil
+  end
   local now = system.now()
-  local soonest = self.tasks:soonest_timeout()
+  if self.soonest and now < self.soonest and self.shortest == tasks.shortest then
+    return self.soonest
+  end
+  local soonest = now + tasks.shortest
   for _, seat in ipairs(self.seats) do
     if seat.process and not seat.doomed then
-      if is_late(self, seat, now) then
-        local _, item, _, timeout = self.core:running(seat.index)
-        kill_if(self, seat, function(_, i, since, t) return i and t > 0 and since + t <= now end,
-          errors.new("TimeoutError", ("item %s ran longer than its timeout of %g s; its worker "
-            .. "(pid %d) was killed"):format(tostring(item), timeout, seat.process.pid)))
-      else
-        local _, item, since, timeout = self.core:running(seat.index)
-        if item and timeout > 0 then soonest = math.min(soonest, since + timeout) end
-      end
+      soonest = math.min(soonest, check_seat(self, seat, now) or soonest)
     end
   end
+  self.soonest, self.shortest = soonest, tasks.shortest
   return soonest
 end
 
