@@ -275,9 +275,11 @@ function Process:start()
   self._authkey = self.authkey
   handles[self] = core.new()
   running[self] = true
+  local target, args = self._target, self._args
   local ok, failure = pcall(self._context._launch, self._context, self, handles[self])
   if not ok then
     handles[self], running[self] = nil, nil
+    self._target, self._args = target, args -- for another attempt
     error(failure, 0)
   end
   self._target, self._args = nil, nil -- the parent needs them no more
@@ -374,10 +376,17 @@ end
 
 local SIGINT <const>, SIGTERM <const>, SIGKILL <const> = 2, 15, 9
 
+-- An error for lack of memory comes without a visit to the handler.
+local function try(f, ...)
+  local ok, failure = xpcall(f, with_traceback, ...)
+  if ok or type(failure) == "table" then return ok, failure end
+  return ok, { value = failure, text = tostring(failure) }
+end
+
 local function run_exit_functions()
   while #exit_functions > 0 do
     local f = table.remove(exit_functions)
-    local ok, failure = xpcall(f, with_traceback)
+    local ok, failure = try(f)
     if not ok then io.stderr:write("Error in at_exit function:\n", failure.text, "\n") end
   end
 end
@@ -451,7 +460,7 @@ end
 function M.live(self)
   become(self)
   if self._memory_limit then core.limit_memory(self._memory_limit) end
-  local ok, failure = xpcall(self.run, with_traceback, self)
+  local ok, failure = try(self.run, self)
   if ok then return leave(0) end
   if M.was_interrupted(failure.value) then return leave(-SIGINT) end
   report(self, failure)

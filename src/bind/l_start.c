@@ -10,6 +10,7 @@
 #include "bind/modules.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 #include "codec/codec.h"
 #include <sys/socket.h>
 
+#include "os/clock.h"
 #include "os/fd.h"
 #include "os/program.h"
 #include "os/spawn.h"
@@ -150,6 +152,28 @@ static int start_serve(lua_State *L) {
   return 0;
 }
 
+static int check_interrupt(lua_State *L) {
+  mp_interrupt_check(L);
+  return 0;
+}
+
+/* Interrupted, it gives up the server, too: its answer would be taken for that
+** to the next request. */
+static int wait_for_answer(lua_State *L, struct mp_child *c,
+                           struct mp_child *server) {
+  int rc;
+  while ((rc = mp_child_answer(c, mp_child_kept(server))) == -EINTR) {
+    lua_pushcfunction(L, check_interrupt);
+    if (lua_pcall(L, 0, 0, 0) != LUA_OK) {
+      mp_child_signal(server, SIGKILL);
+      mp_child_wait(server, mp_now() + MP_SECOND);
+      mp_child_abort(c);
+      lua_error(L);
+    }
+  }
+  return rc;
+}
+
 /* request(child, server, settings, payload, daemon) -> true, or false when
 ** the server is dead */
 static int start_request(lua_State *L) {
@@ -160,6 +184,8 @@ static int start_request(lua_State *L) {
   mp_output_flush(L);
   struct mp_child *c = begin(L, a, &b);
   int rc = mp_child_request(c, mp_child_kept(server), &b);
+  if (rc >= 0)
+    rc = wait_for_answer(L, c, server);
   if (rc == MP_ELOST)
     mp_child_abort(c);
   else if (rc < 0)

@@ -25,17 +25,14 @@ struct answer {
 
 /* --- the client ----------------------------------------------------------- */
 
-enum { PATIENCE = 10 }; /* seconds; a server answers in microseconds */
+int mp_child_request(struct mp_child *c, int sock, const struct mp_birth *b) {
+  int lifeline = mp_child_lifeline(c);
+  int rc = mp_fd_send(sock, b, sizeof *b, &lifeline, lifeline >= 0);
+  return rc < 0 ? MP_ELOST : 0;
+}
 
 static int receive_answer(int sock, struct answer *answer, int *pidfd) {
   int nfds = 1;
-  int rc;
-  int64_t deadline = mp_now() + PATIENCE * MP_SECOND;
-  do
-    rc = mp_poll_one(sock, POLLIN, deadline);
-  while (rc == -EINTR);
-  if (rc == 0)
-    return -ETIMEDOUT;
   *pidfd = -1;
   ssize_t n = mp_fd_recv(sock, answer, sizeof *answer, pidfd, &nfds);
   if (n != (ssize_t)sizeof *answer)
@@ -45,21 +42,18 @@ static int receive_answer(int sock, struct answer *answer, int *pidfd) {
   return 0;
 }
 
-int mp_child_request(struct mp_child *c, int sock, const struct mp_birth *b) {
-  int lifeline = mp_child_lifeline(c);
+int mp_child_answer(struct mp_child *c, int sock) {
   struct answer answer;
   int pidfd;
-  int rc = mp_fd_send(sock, b, sizeof *b, &lifeline, lifeline >= 0);
+  int rc = mp_poll_one(sock, POLLIN, MP_FOREVER);
   if (rc < 0)
-    return MP_ELOST;
+    return rc;
   rc = receive_answer(sock, &answer, &pidfd);
-  if (rc == MP_ELOST)
+  if (rc < 0)
     return rc;
-  if (rc >= 0)
-    rc = answer.code;
-  if (rc < 0) {
+  if (answer.code < 0) {
     mp_child_abort(c);
-    return rc;
+    return answer.code;
   }
   mp_child_adopt(c, answer.pid, pidfd, 1);
   return 0;

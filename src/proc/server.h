@@ -21,10 +21,17 @@
 
 /*
 ** Asks the server behind `sock` to fork the child that mp_child_begin
-** prepared.  0; MP_ELOST when the server is dead (the child is still
-** prepared: start another server and ask again); other codes: aborted.
+** prepared: 0; MP_ELOST when the server is dead (the child is still
+** prepared).
 */
 int mp_child_request(struct mp_child *c, int sock, const struct mp_birth *b);
+
+/*
+** Waits for the answer: a server that still loads its modules takes its time.
+** 0; MP_ELOST and -EINTR leave the child prepared, other codes: aborted.  A
+** server whose answer is not waited for is of no more use.
+*/
+int mp_child_answer(struct mp_child *c, int sock);
 
 /* --- the server's side --- */
 
