@@ -172,6 +172,12 @@ function Context.set_forkserver_preload(modules)
     error(("bad argument #1 to 'set_forkserver_preload' (list of module names expected, got %s)")
       :format(type(modules)), 2)
   end
+  for i, name in ipairs(modules) do
+    if type(name) ~= "string" then
+      error(("bad argument #1 to 'set_forkserver_preload' (name expected at item %d, got %s)")
+        :format(i, type(name)), 2)
+    end
+  end
   state.preload = table.move(modules, 1, #modules, 1, {})
 end
 

@@ -46,6 +46,11 @@ describe("misuse of a process", function()
     end
   end)
 
+  it("by modules without names", function()
+    assert.equal("bad argument #1 to 'set_forkserver_preload' (name expected at item 2, got table)",
+      message_of(function() mp.set_forkserver_preload { "string", {} } end))
+  end)
+
   it("by a subclass that passes its own options on", function()
     local My = mp.Process:extend "My"
     function My:init(options) My.super.init(self, options) end
