@@ -88,6 +88,10 @@ local Listener = {}
 Listener.__index = Listener
 Listener.__name = "multiprocessing.Listener"
 
+local function check_self(self, method)
+  options.check_self(self, Listener.__name, method, 1)
+end
+
 local listener_options <const> = {
   address = "string", backlog = "integer", authkey = "string", code = "boolean",
   format = "string", limit = "integer",
@@ -154,6 +158,7 @@ end
 ---@param timeout? number seconds; nil waits for ever
 ---@return multiprocessing.Connection
 function Listener:accept(timeout)
+  check_self(self, "accept")
   options.check(timeout == nil or type(timeout) == "number", 1, "accept", "number", timeout)
   if timeout ~= timeout then
     error("bad argument #1 to 'accept' (timeout is not a number (NaN))", 2)
@@ -166,10 +171,16 @@ end
 --- A descriptor that is readable when `accept(0)` has something to do: a client has come, or says
 --- its part of the handshake (then `accept(0)` raises `TimeoutError`: it is not done yet).
 ---@return integer
-function Listener:fileno() return self._handle:fileno() end
+function Listener:fileno()
+  check_self(self, "fileno")
+  return self._handle:fileno()
+end
 
 --- Stops listening; removes the path. Also by `<close>`.
-function Listener:close() self._handle:close() end
+function Listener:close()
+  check_self(self, "close")
+  self._handle:close()
+end
 Listener.__close = Listener.close
 
 -- clients ---------------------------------------------------------------------------------------

@@ -34,6 +34,11 @@ Memory.write = Memory.write
 ---@function SharedMemory:close
 Memory.close = Memory.close
 
+local function check_memory(self, method)
+  local known = type(self) == "userdata" and self.unlink
+  if not known then options.check_self(self, "SharedMemory", method, 1) end
+end
+
 -- at the line of the user
 local function check_range(self, offset, n)
   if math.type(offset) ~= "integer" or offset < 1 or offset - 1 + n > #self then
@@ -50,6 +55,7 @@ end
 ---@param ... any
 ---@return integer next the offset behind what was written
 function Memory:pack(fmt, offset, ...)
+  check_memory(self, "pack")
   local fits, s = pcall(string.pack, fmt, ...)
   if not fits then error(s, 2) end
   check_range(self, offset, #s)
@@ -79,6 +85,7 @@ end
 ---@param offset? integer default 1
 ---@return any ... the values, and the offset behind them
 function Memory:unpack(fmt, offset)
+  check_memory(self, "unpack")
   offset = offset or 1
   local fixed, n = pcall(string.packsize, fmt)
   n = fixed and n or 256
@@ -166,6 +173,8 @@ List.__name = "multiprocessing.ShareableList"
 
 local methods = {}
 
+local function check_list(self, method) options.check_self(self, List.__name, method, 1) end
+
 local function encode(v, level)
   local t = math.type(v) or type(v)
   if t == "nil" then return NIL, "" end
@@ -236,6 +245,7 @@ end
 ---@param v any
 ---@return integer? i nil when it is not there
 function methods:index(v)
+  check_list(self, "index")
   for i = 1, #self do
     if self[i] == v then return i end
   end
@@ -245,6 +255,7 @@ end
 ---@param v any
 ---@return integer
 function methods:count(v)
+  check_list(self, "count")
   local n = 0
   for i = 1, #self do
     if self[i] == v then n = n + 1 end
@@ -253,10 +264,16 @@ function methods:count(v)
 end
 
 --- Ends this process's use.
-function methods:close() rawget(self, "_memory"):close() end
+function methods:close()
+  check_list(self, "close")
+  rawget(self, "_memory"):close()
+end
 
 --- Removes the name.
-function methods:unlink() rawget(self, "_memory"):unlink() end
+function methods:unlink()
+  check_list(self, "unlink")
+  rawget(self, "_memory"):unlink()
+end
 
 List.__close = methods.close
 

@@ -56,4 +56,12 @@ function M.check(ok, number, name, expected, got, level)
     number, name, expected, math.type(got) or type(got)), 3 + (level or 0))
 end
 
+--- The same for a method that was called with a dot, or on something else.
+function M.check_self(self, class, method, level)
+  local meta = getmetatable(self)
+  if type(meta) == "table" and meta.__name == class then return end
+  error(("bad argument #1 to '%s' (%s expected; call it with a colon)"):format(
+    method, class), 3 + (level or 0))
+end
+
 return M

@@ -25,8 +25,16 @@ function Held:__close()
   if lock then lock:release() end
 end
 
+-- whoever has it: also the locks of other modules have `hold` from here
+local function check_lock(lock, method)
+  local t = type(lock)
+  if (t == "userdata" or t == "table") and lock.acquire then return end
+  error(("bad argument #1 to '%s' (lock expected; call it with a colon)"):format(method), 3)
+end
+
 -- The object is made before the lock is taken: what can fail fails first.
 local function hold(lock)
+  check_lock(lock, "hold")
   local held = setmetatable({ abandoned = false, _lock = false }, Held)
   local _, abandoned = lock:acquire()
   held._lock = lock
@@ -41,6 +49,7 @@ local function check_callable(f, method)
 end
 
 local function with(lock, f, ...)
+  check_lock(lock, "with")
   check_callable(f, "with")
   local _ <close> = hold(lock)
   return f(...)

@@ -26,13 +26,16 @@ end
 
 -- what the C half can wait for, in place of `v`
 local function handle_of(v, i)
-  if math.type(v) == "integer" or core.waitable(v) then return v end
+  if math.type(v) == "integer" and v >= 0 or core.waitable(v) then return v end
   if type(v) == "table" or type(v) == "userdata" then
     if is_asked(v) then return v:_wait_handle() end
     if math.type(field(v, "sentinel")) == "integer" then return v.sentinel end
     if type(field(v, "fileno")) == "function" then return v:fileno() end
   end
-  error(("bad argument #1 to 'wait' (cannot wait for item %d, a %s)"):format(i, type(v)), 4)
+  local meta = getmetatable(v)
+  local kind = type(meta) == "table" and meta.__name or type(v)
+  if math.type(v) then kind = "number: " .. v end
+  error(("bad argument #1 to 'wait' (cannot wait for item %d, a %s)"):format(i, kind), 4)
 end
 
 -- those that say so themselves, as a set of places; nil when there is none

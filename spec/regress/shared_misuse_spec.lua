@@ -66,6 +66,29 @@ describe("misuse", function()
     end))
   end)
 
+  it("by a dot", function()
+    local m <close> = mp.SharedMemory { size = 10 }
+    local l <close> = mp.ShareableList { 1 }
+    local listener <close> = mp.Listener {}
+    local calls = {
+      hold = mp.Lock(), with = mp.RLock(), unpack = m, pack = m, index = l, count = l, close = l,
+      unlink = l, accept = listener, fileno = listener,
+    }
+    for name, object in pairs(calls) do
+      assert.matches("^bad argument #1 to '" .. name .. "' %(.* expected; call it with a colon",
+        message_of(function() local _ = object[name]() end))
+    end
+    local cond = mp.Condition()
+    assert.matches("^bad argument #1 to 'hold'", message_of(function() local _ = cond.hold(5) end))
+  end)
+
+  it("of wait", function()
+    for _, bad in ipairs { -1, 1.5, "x", mp.Lock(), {} } do
+      assert.matches("^bad argument #1 to 'wait' %(cannot wait for item 1, a ",
+        message_of(function() mp.wait({ bad }, 0) end))
+    end
+  end)
+
   it("of listeners and clients", function()
     local key = "k"
     assert.matches("^unknown option 'adress'", message_of(function()

@@ -22,7 +22,8 @@ static int raise_misfit(lua_State *L, int index, const struct mp_type *t) {
     return luaL_error(L, "'%s' does not fit type 'c' (a string of one byte)",
                       v);
   case MP_FLOAT:
-    return luaL_error(L, "'%s' does not fit type '%c' (a number)", v, t->code);
+    return luaL_error(L, "'%s' does not fit type '%c' (a number%s)", v, t->code,
+                      t->width == 4 ? " of at most 3.4e38" : "");
   default:
     return luaL_error(L, "'%s' does not fit type '%c' (an integer from %I to %I)",
                       v, t->code, (LUAI_UACINT)t->min, (LUAI_UACINT)t->max);
@@ -172,7 +173,8 @@ int mp_cells_cas(lua_State *L, struct mp_cells *c, uint64_t i, int arg) {
   return 1;
 }
 
-/* stack: f, cells, place -> the new value, stored if it fits; the lock is held */
+/* stack: f, cells, place -> the new value, true if it fits: it is stored then;
+** the lock is held */
 static int run_update(lua_State *L) {
   struct mp_cells *c = lua_touserdata(L, 2);
   void *place = lua_touserdata(L, 3);
