@@ -81,15 +81,20 @@ local function efficiency()
   return alone / together / 2
 end
 
-local function idle_memory()
-  local pool <close> = mp.Pool(2)
-  mp.sleep(0.1)
-  local most = 0
-  for _, w in ipairs(pool:stats().workers) do
-    local file <close> = assert(io.open(("/proc/%d/smaps_rollup"):format(w.pid)))
-    most = math.max(most, tonumber(file:read("a"):match("\nPss:%s+(%d+)")))
-  end
-  return most
+-- KiB, in a fresh process: of its pages a worker shares most with its parent and the others
+local function idle_memory(workers)
+  local script = ([[
+    local mp = require "multiprocessing"
+    local pool <close> = mp.Pool(%d)
+    mp.sleep(0.2)
+    local most = 0
+    for _, w in ipairs(pool:stats().workers) do
+      local file <close> = assert(io.open("/proc/" .. w.pid .. "/smaps_rollup"))
+      most = math.max(most, tonumber(file:read("a"):match "\nPss:%%s+(%%d+)"))
+    end
+    print(most)]]):format(workers)
+  local pipe <close> = assert(io.popen(("%s -e '%s'"):format(arg[-1], script)))
+  return pipe:read("n")
 end
 
 local function death()
@@ -121,7 +126,7 @@ bench.run("pool", {
 })
 
 print(("two workers on two processors: %.1f %% efficient"):format(100 * efficiency()))
-print(("an idle worker: %d KiB PSS"):format(idle_memory()))
+print(("an idle worker: %d KiB PSS of 20, %d of 2"):format(idle_memory(20), idle_memory(2)))
 print(("a death is seen within: %.1f ms"):format(1e3 * death()))
 do
   local began = mp.now()

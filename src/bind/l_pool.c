@@ -773,6 +773,7 @@ static lua_Integer awake(struct mp_pool_core *c) {
 static int sleep_armed(struct mp_pool_core *c, int64_t deadline) {
   struct mp_pool *p = mp_pool_of(c);
   int rc = 0;
+  mp_pool_nudge(p);
   atomic_store(&p->armed, 1);
   if (!mp_pool_has_results(p))
     rc = mp_poll_one(c->watch, POLLIN, deadline);

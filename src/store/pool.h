@@ -197,6 +197,10 @@ int mp_pool_submit(struct mp_arena *a, struct mp_pool *p);
 int mp_pool_submit_one(struct mp_arena *a, struct mp_pool *p, mp_off batch);
 void mp_pool_unstage(struct mp_arena *a, struct mp_pool *p);
 
+/* Before the owner sleeps: is there work and a sleeping worker?  Who should
+** have taken it may have been stopped or killed. */
+void mp_pool_nudge(struct mp_pool *p);
+
 /* Drops the items of a job that are in line: no worker will see them.
 ** Their number in *out. */
 int mp_pool_withdraw(struct mp_arena *a, struct mp_pool *p, uint64_t job,

@@ -125,6 +125,13 @@ int mp_pool_submit_one(struct mp_arena *a, struct mp_pool *p, mp_off batch) {
   return 0;
 }
 
+void mp_pool_nudge(struct mp_pool *p) {
+  if (atomic_load(&p->pending) == 0 || atomic_load(&p->sleepers) == 0)
+    return;
+  atomic_fetch_add(&p->event, 1);
+  mp_pool_wake(p, 1);
+}
+
 /* inside the guard: takes the slice at *link out; commits and frees it */
 static int unlink_slice(struct mp_arena *a, struct mp_pool *p, uint64_t *link,
                         struct mp_pool_litter *l) {
