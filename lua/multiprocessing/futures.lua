@@ -19,7 +19,7 @@ Future.__index = Future
 Future.__name = "multiprocessing.Future"
 
 local function new_future(pool, result)
-  return setmetatable({ _pool = pool, _result = result, _job = result._job }, Future)
+  return setmetatable({ _pool = pool, _result = result, _job = result }, Future)
 end
 
 --- What the function returned, all of it.

@@ -201,11 +201,11 @@ helper.each_method(function(ctx)
       local fd = pool:fileno()
       local r = pool:apply_async(function() while true do end end, {}, { timeout = 0.1 })
       local deadline = mp.now() + 5
-      while not r._job.finished and mp.now() < deadline do
+      while not r.finished and mp.now() < deadline do
         mp.wait({ fd }, 2)
         pool:poll()
       end
-      assert.is_true(r._job.finished)
+      assert.is_true(r.finished)
       assert.is_false(r:successful())
     end)
   end)

@@ -577,7 +577,7 @@ static int pool_scalars(lua_State *L) {
 /* --- results ------------------------------------------------------------------ */
 
 /* Where the results of a block go: stack indices of the job and its list of
-** results (nil for a call: its results are one packed table). */
+** results (nil for a call: its one result is `value`, else `results` is packed). */
 struct reading {
   int job, results;
   const struct mp_pool_block *block;
@@ -631,8 +631,9 @@ static void read_result(lua_State *L, const struct reading *r,
   } else if (status == MP_ITEM_FAILED) {
     set_error(L, r, item, n);
   } else if (lua_isnil(L, r->results)) {
-    pack(L, n);
-    lua_setfield(L, r->job, "results");
+    if (n != 1)
+      pack(L, n);
+    lua_setfield(L, r->job, n == 1 ? "value" : "results");
   } else {
     if (n == 0)
       lua_pushnil(L);

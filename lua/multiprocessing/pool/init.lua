@@ -172,7 +172,7 @@ local function call_job(self, call, f, args, options)
   if options ~= nil then options = opts.task(options, call, 3) end
   local t = self._tasks
   if t.open & 63 == 63 then self._core:collect(t.jobs, self._arrived) end -- memory still warm
-  local job = t:open_call(f, options or NO_OPTIONS)
+  local job = t:open_call(f, options or NO_OPTIONS, self, results.AsyncResult)
   local number = t:take_numbers(1)
   local ok, e = pcall(self._core.call, self._core, job.id, job.fn, args, number, job.timeout,
     job.retries)
@@ -217,7 +217,7 @@ end
 --- `retries` number of further tries after a worker's death
 ---@return multiprocessing.AsyncResult
 function Pool:apply_async(f, args, options)
-  return results.new_async(self, call_job(self, "apply_async", f, args, options))
+  return (call_job(self, "apply_async", f, args, options)) -- no tail call: errors have a level
 end
 
 --- Calls f for each item, in the workers; waits for all.

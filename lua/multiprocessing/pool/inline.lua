@@ -128,7 +128,7 @@ function Core:collect(jobs, f)
         job.errors = job.errors or {}
         job.errors[r.item] = r.failure
       elseif job.single then
-        job.results = r.values
+        if r.values.n == 1 then job.value = r.values[1] else job.results = r.values end
       else
         job.results[r.item] = r.values[1]
       end

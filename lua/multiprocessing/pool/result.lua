@@ -11,13 +11,17 @@ local tasks = require "multiprocessing.pool.tasks"
 
 local M = {}
 
+-- A job is its own result object: it has this metatable and knows its pool.
 ---@class multiprocessing.AsyncResult
 local AsyncResult = {}
 AsyncResult.__index = AsyncResult
 AsyncResult.__name = "multiprocessing.AsyncResult"
+M.AsyncResult = AsyncResult
 
+--- Makes a job of several items the caller's result.
 function M.new_async(pool, job)
-  return setmetatable({ _pool = pool, _job = job }, AsyncResult)
+  job._pool = pool
+  return setmetatable(job, AsyncResult)
 end
 
 local function is_finished(job)
@@ -27,8 +31,8 @@ end
 --- Has the call finished, with a result or with an error? Never blocks.
 ---@return boolean
 function AsyncResult:ready()
-  if not self._job.finished then self._pool:_look() end
-  return self._job.finished
+  if not self.finished then self._pool:_look() end
+  return self.finished
 end
 
 --- Waits until the call has finished.
@@ -38,14 +42,14 @@ end
 ---@return boolean finished false on timeout
 function AsyncResult:wait(timeout)
   local deadline = opts.deadline(timeout, 1, "wait", system.now, 2)
-  return self._job.finished or self._pool:_wait(is_finished, self._job, deadline)
+  return self.finished or self._pool:_wait(is_finished, self, deadline)
 end
 
 --- Was the call finished without an error? *Raises* before it is ready.
 ---@return boolean
 function AsyncResult:successful()
   if not self:ready() then error("this result is not ready", 2) end
-  return tasks.failure(self._job) == nil
+  return tasks.failure(self) == nil
 end
 
 --- The result: what the function returned, all of it; of a map, the list.
@@ -58,12 +62,11 @@ end
 ---@param timeout? number seconds; nil waits for ever
 function AsyncResult:get(timeout)
   local deadline = opts.deadline(timeout, 1, "get", system.now, 2)
-  local job = self._job
-  if not job.finished and not self._pool:_wait(is_finished, job, deadline) then
+  if not self.finished and not self._pool:_wait(is_finished, self, deadline) then
     errors.raise("TimeoutError", ("no result within %g s"):format(timeout))
   end
-  if job.errors or job.failure then error(tasks.failure(job), 0) end
-  return tasks.values(job)
+  if self.errors or self.failure then error(tasks.failure(self), 0) end
+  return tasks.values(self)
 end
 
 --- Gives the call up: what no worker has begun never runs, what one runs is killed with it; of a
@@ -73,7 +76,7 @@ end
 ---@return boolean effect false when it had finished
 function AsyncResult:cancel()
   if self:ready() then return false end
-  self._pool:_cancel(self._job)
+  self._pool:_cancel(self)
   return true
 end
 

@@ -12,14 +12,15 @@ local M = {}
 ---@class multiprocessing.pool.Job
 ---@field id integer
 ---@field fn integer       the function's number in the core
----@field single boolean   a call: its result is all values of the function, packed
+---@field single boolean   a call; it has one item, and neither n nor done
 ---@field spread boolean   an item is a list of arguments
 ---@field chunk integer    items that travel together; 0: as the workers see fit
 ---@field timeout? number  seconds an item may run
 ---@field retries integer  how often an item may run again after its worker's death
 ---@field n? integer       items; nil while more may come
 ---@field done integer     items that have a result or an error
----@field results? table   by item; of a call: its results, packed
+---@field results? table   by item; of a call: its results, packed, when there is not one
+---@field value any        of a call: its one result
 ---@field errors? table    by item: {value, traceback, pid}, or a condition; nil: none
 ---@field failure any      why the job failed as a whole: wins over the items' errors
 ---@field finished boolean
@@ -71,16 +72,19 @@ function Tasks:open_job(f, job)
   return note_open(self, job)
 end
 
---- The same for one call. This is the path of a round trip, hence one table and no more.
+--- The same for one call. This is the path of a round trip, hence one small table, which is the
+--- caller's result object, too.
 ---@param f function
 ---@param o table timeout, retries, callback, error_callback
+---@param pool multiprocessing.Pool
+---@param class table metatable of the result
 ---@return multiprocessing.pool.Job
-function Tasks:open_call(f, o)
+function Tasks:open_call(f, o, pool, class)
   local fn = self.core:enter(f)
   local id = self.last_id + 1
   self.last_id = id
-  local job = { id = id, fn = fn, single = true, n = 1, done = 0, finished = false, results = nil,
-    timeout = o.timeout }
+  local job = setmetatable({ id = id, fn = fn, single = true, finished = false, value = nil,
+    _pool = pool }, class)
   self.jobs[id] = job
   self.open = self.open + 1
   if next(o) then
@@ -145,11 +149,11 @@ end
 
 -- items first .. first+count-1 have their results
 local function settle(self, job, first, count)
-  job.done = job.done + count
+  job.done = (job.done or 0) + count
   count_results(self, job, first, count)
   if job.on_items then job.on_items(job, first, count) end
   if job.progress then self.progressing[job] = true end
-  if job.done == job.n then finish(self, job) end
+  if job.done == (job.single and 1 or job.n) then finish(self, job) end
 end
 
 -- the path of a round trip: a call that has returned
@@ -160,7 +164,7 @@ local function finish_call(self, job)
   self.open = self.open - 1
   self.core:leave(job.fn)
   self.delivered = self.delivered + 1
-  job.done, job.finished = 1, true
+  job.finished = true
 end
 
 --- What the core calls when a worker has handed in results of a job's items.
@@ -291,7 +295,11 @@ end
 
 --- What get() returns for a job without errors.
 function M.values(job)
-  if job.single then return table.unpack(job.results, 1, job.results.n) end
+  if job.single then
+    local r = job.results
+    if r then return table.unpack(r, 1, r.n) end
+    return job.value
+  end
   job.results.n = job.n
   return job.results
 end
