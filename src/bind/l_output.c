@@ -279,16 +279,30 @@ static int file_flushed(lua_State *L) {
   return flush_first(L, open_file(luaL_testudata(L, 1, LUA_FILEHANDLE)));
 }
 
-static int io_flush(lua_State *L) {
+/* Leaves an empty stack. */
+static FILE *default_output(lua_State *L) {
   lua_settop(L, 0);
   lua_getfield(L, LUA_REGISTRYINDEX, DEFAULT_OUTPUT);
   FILE *f = open_file(lua_touserdata(L, -1));
   lua_settop(L, 0);
-  return flush_first(L, f);
+  return f;
+}
+
+static int io_flush(lua_State *L) {
+  return flush_first(L, default_output(L));
+}
+
+/* liolib closes no standard file. */
+static int close_file(lua_State *L, FILE *f) {
+  return flush_first(L, f == stdout || f == stderr ? NULL : f);
+}
+
+static int file_close(lua_State *L) {
+  return close_file(L, open_file(luaL_testudata(L, 1, LUA_FILEHANDLE)));
 }
 
 static int io_close(lua_State *L) {
-  return lua_isnone(L, 1) ? io_flush(L) : file_flushed(L);
+  return lua_isnone(L, 1) ? close_file(L, default_output(L)) : file_close(L);
 }
 
 /* --- taking their places -------------------------------------------------- */
@@ -350,7 +364,7 @@ static const struct place in_io[] = {{"write", io_write, "io_write"},
 static const struct place methods[] = {
     {"write", file_write, "file_write"},
     {"flush", file_flushed, "file_flush"},
-    {"close", file_flushed, "file_close"},
+    {"close", file_close, "file_close"},
     {"seek", file_flushed, "file_seek"},
     {"setvbuf", file_flushed, "file_setvbuf"},
     {NULL, NULL, NULL}};

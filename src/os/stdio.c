@@ -50,10 +50,11 @@ size_t mp_stdio_size(FILE *f) {
   return (size_t)(f->_IO_buf_end - f->_IO_write_base);
 }
 
-/* The end is where the buffer begins unless stdio may just put bytes there. */
+/* The end is where the buffer begins unless stdio may just put bytes there; a
+** FILE that was made line buffered later still has the end it had. */
 int mp_stdio_fits(FILE *f, size_t n) {
   return f->_IO_write_end > f->_IO_write_ptr &&
-         n <= (size_t)(f->_IO_write_end - f->_IO_write_ptr);
+         n <= (size_t)(f->_IO_write_end - f->_IO_write_ptr) && !__flbf(f);
 }
 
 #else
