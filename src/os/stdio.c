@@ -18,13 +18,21 @@
 
 #ifdef __GLIBC__
 
-/* __overflow with EOF writes nothing, but gives the FILE its buffer. */
+/*
+** __overflow with EOF and nothing in the buffer writes nothing, but gives the
+** FILE its buffer and makes it ready for writing.  The end up to which stdio
+** may just put bytes belongs to the mode; setvbuf forgets to move it.
+*/
 int mp_stdio_is_plain(FILE *f) {
   if (__freadable(f) || fwide(f, 0) > 0 || fileno(f) < 0)
     return 0;
-  if (f->_IO_write_base == NULL)
+  if (f->_IO_write_ptr == f->_IO_write_base)
     __overflow(f, EOF);
-  return f->_IO_write_base != NULL;
+  if (f->_IO_write_base == NULL)
+    return 0;
+  f->_IO_write_end = mp_stdio_mode(f) == MP_STDIO_FULL ? f->_IO_buf_end
+                                                       : f->_IO_write_base;
+  return 1;
 }
 
 struct mp_span mp_stdio_pending(FILE *f) {
