@@ -6,6 +6,8 @@
 
 local start = require "multiprocessing.core.start"
 
+local format <const> = string.format -- scripts may change it
+
 local M = {}
 
 --- How to be like this process.
@@ -38,7 +40,7 @@ local LOADER <const> = "local open = assert(package.loadlib(%q, 'luaopen_multipr
 local function words_for(program, library, is_target)
   if is_target then return { program, "--multiprocessing-child" } end
   if library and program:match("[^/]*$"):find("^lua") then
-    return { program, "-E", "-e", LOADER:format(library) }
+    return { program, "-E", "-e", format(LOADER, library) }
   end
 end
 
