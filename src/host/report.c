@@ -33,9 +33,8 @@ void mp_report_prefix(int on) {
 }
 
 void mp_report_message(const char *message) {
-  if (prefix)
-    fprintf(stderr, "%s: ", progname);
-  fprintf(stderr, "%s\n", message);
+  fprintf(stderr, "%s%s%s\n", prefix ? progname : "", prefix ? ": " : "",
+          message); /* in one call, lest others write in between */
   fflush(stderr);
 }
 
