@@ -76,8 +76,10 @@ static void put_coded(lua_State *L, struct worker *k, int status, int first,
   uint32_t nrefs = mp_encoded_refs(e, &refs);
   unsigned char *p = nrefs > 0 ? mp_pool_room_refs(&k->w, size, refs, nrefs)
                                : mp_pool_room(&k->w, size);
-  if (p == NULL)
+  if (p == NULL) {
     mp_raise_code(L, MP_ENOARENA, "cannot send a result");
+    return;
+  }
   *p = (unsigned char)status;
   mp_item_write_coded(e, p + 1);
   mp_pool_publish(&k->w, size);
@@ -94,8 +96,10 @@ static void put_values(lua_State *L, struct worker *k, int status, int first,
     return;
   }
   unsigned char *p = room(k, 1 + size);
-  if (p == NULL)
+  if (p == NULL) {
     luaL_error(L, "not enough memory (shared)");
+    return;
+  }
   *p = (unsigned char)status;
   mp_item_write(L, first, n, p + 1);
   mp_pool_publish(&k->w, 1 + size);

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
+#include "bind/core.h"
 #include "bind/object.h"
 #include "store/pool.h"
 
@@ -47,5 +48,19 @@ void mp_pool_core_forget(struct mp_pool_core *c);
 static inline struct mp_pool *mp_pool_of(const struct mp_pool_core *c) {
   return c->h.body;
 }
+
+/* The handle at argument 1 of a method. */
+static inline struct mp_pool_core *mp_pool_core_check(lua_State *L) {
+  return (struct mp_pool_core *)mp_handle_check(L, 1, &mp_pool_kind);
+}
+
+static inline void mp_pool_must(lua_State *L, int rc, const char *what) {
+  if (rc < 0)
+    mp_raise_code(L, rc, what);
+}
+
+/* pool_send.c: methods, and scalars(items, from, to) */
+extern const luaL_Reg mp_pool_send_methods[];
+int mp_pool_scalars(lua_State *L);
 
 #endif
