@@ -10,7 +10,6 @@
 
 #include "os/clock.h"
 #include "os/futex.h"
-#include "os/self.h"
 #include "store/pool_in.h"
 
 int mp_pool_init(struct mp_pool *p, uint32_t seats) {
@@ -22,18 +21,21 @@ int mp_pool_init(struct mp_pool *p, uint32_t seats) {
 
 enum {
   LOOKS = 8000,
-  LOOKS_FIRST = 100, /* a processor for each side: no yield before these */
+  LOOKS_APART = 100, /* before the first yield, a processor for each side */
+  LOOKS_TOGETHER = 8, /* and where they share one */
   LOOKS_A_YIELD = 32
 };
 
 #define PATIENCE_NS (30 * MP_MS / 1000)
+#define SWITCH_NS   (3 * MP_MS / 2000) /* a yield that ran somebody else */
+
+/* What the last yield told: did somebody wait for this processor?  Probably
+** it was the other side, and will be again. */
+static int together;
 
 void mp_pool_patience_init(struct mp_pool_patience *t) {
-  static int processors;
-  if (processors == 0)
-    processors = mp_cpu_count();
   t->left = LOOKS;
-  t->yields_in = processors > 1 ? LOOKS_FIRST : LOOKS_A_YIELD / 2;
+  t->yields_in = together ? LOOKS_TOGETHER : LOOKS_APART;
   t->end = 0;
 }
 
@@ -46,6 +48,7 @@ int mp_pool_run_out(struct mp_pool_patience *t) {
     return 1;
   t->yields_in = LOOKS_A_YIELD;
   sched_yield();
+  together = mp_now() - now > SWITCH_NS;
   return 0;
 }
 
