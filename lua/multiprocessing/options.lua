@@ -22,11 +22,13 @@ end
 --- *Raises* in the line that called the constructor, when an option is unknown or there are too
 --- many arguments.
 ---@param name string of the constructor, for messages
----@param ... string names of the options, in order
+---@param ... string names of the options, in order; "size|list" may be called either
 ---@return fun(...): ...
 function M.taker(name, ...)
   local names, known = { ... }, {}
-  for i, option in ipairs(names) do known[option] = i end
+  for i, option in ipairs(names) do
+    for alias in option:gmatch("[^|]+") do known[alias] = i end
+  end
 
   local function from_table(t)
     local values = {}

@@ -170,8 +170,8 @@ Array.add = Array.add
 ---@return multiprocessing.RLock
 Array.get_lock = Array.get_lock
 
-local take_array = options.taker("Array", "typecode", "values", "lock")
-local take_raw_array = options.taker("RawArray", "typecode", "values")
+local take_array = options.taker("Array", "typecode", "size|list|string|values", "lock")
+local take_raw_array = options.taker("RawArray", "typecode", "size|list|string|values")
 
 local function check_values(name, code, values)
   local size = math.type(values) == "float" and math.tointeger(values) or values
