@@ -63,6 +63,23 @@ helper.each_method(function(ctx, method)
       pool:terminate()
     end)
 
+    it("lets its workers go after close, though nobody joins", function()
+      local pool = ctx.Pool(2)
+      pool:apply_async(square, { 3 })
+      pool:map_async(square, numbers(10))
+      local pids = {}
+      for i, w in ipairs(pool:stats().workers) do pids[i] = w.pid end
+      pool:close()
+      helper.eventually(function()
+        for _, pid in ipairs(pids) do
+          local file <close> = io.open("/proc/" .. pid .. "/stat")
+          if file and not file:read("a"):find(") Z", 1, true) then return false end
+        end
+        return true
+      end)
+      assert.is_true(pool:join(10))
+    end)
+
     it("replaces a worker that dies after close, while there is work", function()
       local pool = ctx.Pool(2)
       local r = pool:map_async(function(x) if x % 5 == 0 then os.exit(1) end return x end,

@@ -10,6 +10,7 @@
 --       \--(workers cannot be kept alive)--> broken
 
 local core = require "multiprocessing.core.pool"
+local ending = require "multiprocessing.pool.ending"
 local errors = require "multiprocessing.errors"
 local inline = require "multiprocessing.pool.inline"
 local opts = require "multiprocessing.pool.options"
@@ -370,110 +371,11 @@ function Pool:_width()
   return math.max(1, self._processes)
 end
 
--- the end -----------------------------------------------------------------------------------
-
-local function stop(self, failure)
-  self._workers:stop()
-  for id, job in pairs(self._tasks.jobs) do
-    if id ~= 0 then self._tasks:fail_job(job, failure) end
-  end
-end
-
-function Pool:_stop(failure)
-  self._state = "terminated"
-  stop(self, failure)
-end
-
-local function break_down(self, reason)
-  if self._state == "broken" then return end
-  self._state = "broken"
-  self._failure = errors.new("BrokenPoolError", "the pool cannot work: " .. reason)
-  stop(self, self._failure)
-end
-
---- A closed pool's workers leave when its line is empty; not before every imap has drawn all.
-function Pool:_let_workers_go()
-  for _, job in pairs(self._tasks.jobs) do
-    if job.id ~= 0 and job.n == nil then return end
-  end
-  self._workers:close()
-end
-
---- Takes no more work; what was submitted is finished.
-function Pool:close()
-  self:_check_owner("close")
-  if self._state ~= "open" then return end
-  self._state, self._closing = "closed", true
-  self:_let_workers_go()
-end
-
---- Ends at once: kills the workers; what is not finished raises `CancelledError`.
-function Pool:terminate()
-  self:_check_owner("terminate")
-  if not self._core or self._state == "terminated" then return end
-  self:_stop(errors.new("CancelledError", "the pool was terminated"))
-end
-
-local function is_over(self)
-  return self._workers.alive == 0 and self._tasks.open == 0
-end
-
--- gives back the shared memory and the descriptors
-local function release(self)
-  self._core:close()
-  self._core = nil
-end
-
-local function draw_all(self)
-  for _, job in pairs(self._tasks.jobs) do
-    if job.iterator then job.iterator:_feed(true) end
-  end
-end
-
-local function join(self, deadline)
-  if self._state == "closed" then draw_all(self) end
-  self:_let_workers_go()
-  if not wait_until(self, is_over, self, deadline) then return false end
-  self._core:collect(self._tasks.jobs, self._arrived)
-  self._tasks:deliver()
-  release(self)
-  return true
-end
-
---- Waits until the workers have ended; after close or terminate only.
----
---- *Blocks* until then or until the timeout. *Python*: has no timeout.
----@param timeout? number seconds; nil waits for ever
----@return boolean ended false on timeout
-function Pool:join(timeout)
-  self:_check_owner("join")
-  local deadline = opts.deadline(timeout, 1, "join", system.now, 2)
-  if self._state == "open" then error("cannot join a pool that is open: close it first", 2) end
-  if not self._core then return true end
-  return or_stop(self, pcall(join, self, deadline))
-end
-
---- Finishes what was submitted and joins; after an error it terminates.
-function Pool:__close(failure)
-  if self._owner ~= system.getpid() or not self._core then return end
-  if failure ~= nil then self:terminate() else self:close() end
-  self:join()
-end
-
---- Nobody has the pool any more.
-function Pool:__gc()
-  if self._owner ~= system.getpid() or not self._core then return end
-  self._workers:stop()
-  for _, seat in ipairs(self._workers.seats) do
-    local p = seat.process
-    if p and pcall(p.join, p, 1) then pcall(p.close, p) end
-  end
-  release(self)
-end
-
 function Pool:__tostring()
   return ("<Pool %s workers=%d>"):format(self._core and self._state or "joined", self._processes)
 end
+
+ending.install(Pool, wait_until, or_stop)
 
 -- event loops, numbers ----------------------------------------------------------------------
 
@@ -519,7 +421,7 @@ end
 local function watch_initializers(self)
   self._tasks.jobs[0] = {
     id = 0, results = {},
-    report = function(text) break_down(self, "the initializer failed: " .. text) end,
+    report = function(text) self:_break("the initializer failed: " .. text) end,
   }
 end
 
@@ -533,7 +435,7 @@ local function new(context, options)
   -- through a weak table: what the core or a worker's table holds must not keep the pool alive
   local weak = setmetatable({ pool = self }, { __mode = "v" })
   self._workers.on_broken = function(reason)
-    if weak.pool then break_down(weak.pool, reason) end
+    if weak.pool then weak.pool:_break(reason) end
   end
   self._arrived = self._tasks:receiver()
   watch_initializers(self)
