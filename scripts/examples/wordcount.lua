@@ -119,6 +119,14 @@ local function serial(batches)
   return results
 end
 
+--- So that both find the files in memory.
+local function read_once(batches)
+  for _, batch in ipairs(batches) do
+    for _, path in ipairs(batch) do read(path) end
+  end
+  collectgarbage()
+end
+
 local function merge(results)
   local sum = { files = 0, bytes = 0, total = 0, words = {}, problems = {} }
   local words = sum.words
@@ -208,7 +216,7 @@ local options = parse(arg)
 local files, problems = find_files(options.paths)
 complain(problems)
 local batches = make_batches(files, options.processes)
-if options.compare then serial(batches) end -- once, so that both find the files in memory
+if options.compare then read_once(batches) end
 
 local run = options.serial and serial or parallel
 local sum, seconds = timed(run, batches, options.processes)
