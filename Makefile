@@ -48,7 +48,7 @@ note  = $(if $(V),,@echo "  $(1) $(patsubst $(BUILD)/%,%,$@)")
 .DELETE_ON_ERROR:
 
 all: ensure
-	@$(MAKE) --no-print-directory $(PROGRAMS) roots
+	@$(MAKE) -s --no-print-directory $(PROGRAMS) roots
 
 .PHONY: roots
 roots: $(BUILD)/mplua $(BUILD)/multiprocessing.so
@@ -122,7 +122,7 @@ demo: all ## build, then count the words of this machine's documentation
 	./mplua scripts/examples/wordcount.lua --compare
 
 test: all ## build, then run every C test and every spec
-	@$(MAKE) --no-print-directory ctests
+	@$(MAKE) -s --no-print-directory ctests
 	@spec/run
 
 .PHONY: ctests
