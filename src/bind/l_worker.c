@@ -47,7 +47,8 @@ struct worker {
   int64_t looked, flushed, began;
   /* stack places */
   int functions, traceback;
-  uint64_t globals_of; /* function whose globals were set last, + 1 */
+  uint64_t globals_of;  /* function whose globals were set last, + 1 */
+  uint64_t globals_for; /* job that they were set for */
   uint64_t order[FUNCTIONS_MAX];
   uint32_t nfunctions;
 };
@@ -289,20 +290,24 @@ static int decode_protected(lua_State *L, struct worker *k) {
 
 /*
 ** Pushes the batch's function: 1; or the error that says why there is none.
-** One whose globals were replaced by those of another since is decoded again:
-** it finds its own.
+** One that brings globals is decoded for each call anew, and where those of
+** another function came in between: it finds its own, as they were sent.
 */
 static int push_function(lua_State *L, struct worker *k) {
   const struct mp_pool_function *f =
       mp_message_data(k->w.arena, k->w.batch->function);
   int type = lua_rawgeti(L, k->functions, (lua_Integer)f->id);
-  if (type != LUA_TNIL && (!f->sets_globals || k->globals_of == f->id + 1))
+  uint64_t job = k->w.batch->job;
+  if (type != LUA_TNIL && (!f->sets_globals || (k->globals_of == f->id + 1 &&
+                                                k->globals_for == job)))
     return 1;
   lua_pop(L, 1);
   if (!decode_protected(L, k))
     return 0;
-  if (f->sets_globals)
+  if (f->sets_globals) {
     k->globals_of = f->id + 1;
+    k->globals_for = job;
+  }
   keep_function(L, k, f->id);
   return 1;
 }
