@@ -144,6 +144,11 @@ int mp_raise_code(lua_State *L, int code, const char *what) {
 
 /* --- waiting -------------------------------------------------------------- */
 
+int64_t mp_slice(int64_t deadline) {
+  int64_t soon = mp_now() + 250 * MP_MS;
+  return deadline < soon ? deadline : soon;
+}
+
 int64_t mp_opt_deadline(lua_State *L, int arg) {
   if (lua_isnoneornil(L, arg))
     return MP_FOREVER;

@@ -55,6 +55,13 @@ int mp_raise_code(lua_State *L, int code, const char *what);
 */
 int mp_interrupt_check(lua_State *L);
 
+/*
+** A signal that comes just before a call begins to sleep does not end the
+** sleep.  So nothing sleeps longer than this at a time: until the deadline, or
+** a quarter of a second, then mp_interrupt_check.
+*/
+int64_t mp_slice(int64_t deadline);
+
 /* An optional timeout in seconds -> deadline: nil waits for ever, NaN is an
 ** argument error, 0 and less do not wait. */
 int64_t mp_opt_deadline(lua_State *L, int arg);

@@ -67,8 +67,9 @@ static int child_wait(lua_State *L) {
   int64_t deadline = mp_opt_deadline(L, 2);
   int rc;
   do
-    rc = mp_child_wait(c, deadline);
-  while (rc == -EINTR && mp_interrupt_check(L));
+    rc = mp_child_wait(c, mp_slice(deadline));
+  while ((rc == -EINTR || (rc == 0 && mp_now() < deadline)) &&
+         mp_interrupt_check(L));
   if (rc == -ECHILD)
     return luaL_error(L, "only the process that started it can wait for it");
   if (rc < 0)
@@ -202,8 +203,9 @@ static int process_children_wait(lua_State *L) {
   int64_t deadline = mp_opt_deadline(L, 2);
   int rc;
   do
-    rc = mp_children_wait(mp_owner_of(L), kind, deadline);
-  while (rc == -EINTR && mp_interrupt_check(L));
+    rc = mp_children_wait(mp_owner_of(L), kind, mp_slice(deadline));
+  while ((rc == -EINTR || (rc == 0 && mp_now() < deadline)) &&
+         mp_interrupt_check(L));
   if (rc < 0)
     return mp_raise_code(L, rc, "cannot wait for children");
   lua_pushboolean(L, rc);

@@ -24,8 +24,11 @@ static int system_now(lua_State *L) {
 static int system_sleep(lua_State *L) {
   luaL_checknumber(L, 1);
   int64_t deadline = mp_opt_deadline(L, 1);
-  while (mp_sleep_until(deadline) == -EINTR)
+  do {
     mp_interrupt_check(L);
+    mp_sleep_until(mp_slice(deadline));
+  } while (mp_now() < deadline);
+  mp_interrupt_check(L);
   return 0;
 }
 
