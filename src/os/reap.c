@@ -23,10 +23,10 @@ int mp_pidfd_open(pid_t pid) {
   return fd > 2 ? (int)fd : mp_fd_lift((int)fd); /* made CLOEXEC */
 }
 
-static int reap(int pidfd, int flags, int *status) {
+static int reap(int pidfd, int *status) {
   siginfo_t si;
   memset(&si, 0, sizeof si);
-  if (waitid((idtype_t)BY_PIDFD, (id_t)pidfd, &si, WEXITED | flags) != 0)
+  if (waitid((idtype_t)BY_PIDFD, (id_t)pidfd, &si, WEXITED | WNOHANG) != 0)
     return -errno;
   if (si.si_pid == 0)
     return 0;
@@ -37,13 +37,9 @@ static int reap(int pidfd, int flags, int *status) {
 int mp_pidfd_reap(int pidfd, int *status) {
   int rc;
   do
-    rc = reap(pidfd, WNOHANG, status);
+    rc = reap(pidfd, status);
   while (rc == -EINTR);
   return rc;
-}
-
-int mp_pidfd_reap_wait(int pidfd, int *status) {
-  return reap(pidfd, 0, status);
 }
 
 int mp_pidfd_signal(int pidfd, int sig) {

@@ -21,9 +21,6 @@ int mp_pidfd_open(pid_t pid); /* CLOEXEC, > 2; negative errno */
 */
 int mp_pidfd_reap(int pidfd, int *status);
 
-/* The same, but waits for the end; -EINTR when a signal handler ran. */
-int mp_pidfd_reap_wait(int pidfd, int *status);
-
 /* Waits for a child that has no pidfd; for one that was just killed. */
 void mp_pid_reap(pid_t pid);
 

@@ -179,18 +179,14 @@ static int note(struct mp_child *c, int rc, int status) {
   return 1;
 }
 
-/* One look costs one system call, and so does waiting for ever; only a
-** timeout, or another's child, needs poll. */
+/* One look costs one system call; only waiting, or another's child, needs
+** poll. */
 int mp_child_wait(struct mp_child *c, int64_t deadline) {
   int rc, status = 0;
   if (!c->running)
     return 1;
   if (c->parent != mp_self_pid())
     return -ECHILD;
-  if (!c->stranger && deadline == MP_FOREVER) {
-    rc = mp_pidfd_reap_wait(c->pidfd, &status);
-    return note(c, rc, status);
-  }
   if (c->stranger || deadline > 0) {
     rc = mp_poll_one(c->pidfd, POLLIN, deadline);
     if (rc <= 0)
