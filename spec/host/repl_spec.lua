@@ -63,10 +63,11 @@ function Session:ended()
   return code
 end
 
+-- exec: a shell that stays (dash) would take the keyboard's Ctrl-C as its own.
 local function session(options, environment)
   local screen = os.tmpname()
   local command = ([[cd '%s' && HOME='%s' TERM=dumb INPUTRC=/dev/null %s timeout 20 \
-    script -qefc "'%s/mplua' %s" '%s' >/dev/null 2>&1]]):format(
+    script -qefc "exec '%s/mplua' %s" '%s' >/dev/null 2>&1]]):format(
     folder, folder, environment or "", folder, options or "", screen)
   local self = setmetatable({ screen = screen, seen = 1 }, Session)
   self.keyboard = assert(io.popen(command, "w"))
