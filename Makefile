@@ -44,7 +44,7 @@ Q    := $(if $(V),,@)
 note  = $(if $(V),,@echo "  $(1) $(patsubst $(BUILD)/%,%,$@)")
 
 .PHONY: all deps ensure demo test ctest lint asan ubsan valgrind fuzz stress \
-        bench install uninstall clean help
+        bench install uninstall deb clean help
 .DELETE_ON_ERROR:
 
 all: ensure
@@ -178,27 +178,28 @@ bench: all ## against python3 in the same run
 
 # --- installing ---------------------------------------------------------------
 
-LUA_CMOD := $(PREFIX)/lib/lua/5.4
+LIBDIR   ?= $(PREFIX)/lib
+LUA_CMOD ?= $(LIBDIR)/lua/5.4
+PLACES    = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' BUILD='$(BUILD)' \
+  LIBDIR='$(LIBDIR)' LUA_CMOD='$(LUA_CMOD)' VERSION='$(VERSION)'
 
 install: all ## into DESTDIR/PREFIX
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include \
-	  $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(LUA_CMOD)
-	install -m 755 $(BUILD)/mplua $(DESTDIR)$(PREFIX)/bin/mplua
-	install -d $(DESTDIR)$(PREFIX)/share/man/man1
-	install -m 644 docs/mplua.1 $(DESTDIR)$(PREFIX)/share/man/man1/mplua.1
-	install -m 644 src/mplua.h $(DESTDIR)$(PREFIX)/include/mplua.h
-	install -m 644 $(BUILD)/libmplua.a $(DESTDIR)$(PREFIX)/lib/libmplua.a
-	install -m 755 $(BUILD)/libmplua.so $(DESTDIR)$(PREFIX)/lib/libmplua.so.0
-	ln -sf libmplua.so.0 $(DESTDIR)$(PREFIX)/lib/libmplua.so
-	install -m 755 $(BUILD)/multiprocessing.so $(DESTDIR)$(LUA_CMOD)/multiprocessing.so
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
-	  scripts/build/mplua.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/mplua.pc
+	@$(PLACES) scripts/build/install all
+	@$(if $(DESTDIR),,ldconfig 2>/dev/null || true)
 
 uninstall: ## removes what install put there
-	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/mplua include/mplua.h \
-	  lib/libmplua.a lib/libmplua.so lib/libmplua.so.0 lib/pkgconfig/mplua.pc \
-	  share/man/man1/mplua.1) \
-	  $(DESTDIR)$(LUA_CMOD)/multiprocessing.so
+	@$(PLACES) scripts/build/install --remove all
+	@$(if $(DESTDIR),,ldconfig 2>/dev/null || true)
+
+deb: all ## build a Debian package, build/mplua_VERSION_ARCH.deb
+	@VERSION='$(VERSION)' scripts/build/deb $(BUILD)
+
+# For LuaRocks, which brings its own places and installs no packages.
+.PHONY: rock rock-install
+rock: $(BUILD)/mplua $(BUILD)/multiprocessing.so
+
+rock-install:
+	@$(PLACES) BINDIR='$(BINDIR)' scripts/build/install program module
 
 clean: ## remove all that was built
 	rm -rf build mplua multiprocessing.so
