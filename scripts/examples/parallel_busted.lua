@@ -123,8 +123,15 @@ local function new_folder()
   end })
 end
 
+-- What this script is run by, which may have options.
+local function interpreter()
+  local i = 0
+  while arg[i - 1] do i = i - 1 end
+  return arg[i]
+end
+
 local function jobs_of(files, options, folder)
-  local interpreter, script = quote(arg[-1] or "mplua"), quote(arg[0])
+  local program = quote(interpreter()) .. " " .. quote(arg[0])
   local more = {}
   for i, option in ipairs(options.busted) do more[i] = quote(option) end
   local jobs = {}
@@ -132,8 +139,8 @@ local function jobs_of(files, options, folder)
     jobs[i] = {
       base = folder.path .. "/" .. i,
       limit = options.limit,
-      command = table.concat({ interpreter, script, "--one", folder.path .. "/" .. i .. ".passed",
-        table.concat(more, " "), quote(file) }, " "),
+      command = ("%s --one %s/%d.passed %s %s"):format(program, folder.path, i,
+        table.concat(more, " "), quote(file)),
     }
   end
   return jobs
