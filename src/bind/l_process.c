@@ -21,6 +21,7 @@
 #include "bind/core.h"
 #include "bind/interrupt.h"
 #include "bind/limit.h"
+#include "bind/nursery.h"
 #include "bind/output.h"
 #include "os/clock.h"
 #include "os/self.h"
@@ -134,6 +135,8 @@ static int failed_life(const char *message) {
 
 void mp_live(lua_State *co, struct mp_arena *a) {
   int status;
+  struct mp_nursery nursery;
+  mp_nursery_open(&nursery, co);
   mp_begin_life(co);
   if (lua_pcall(co, 1, 1, 0) == LUA_OK)
     status = (int)lua_tointeger(co, -1);

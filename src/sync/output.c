@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdalign.h>
 #include <stdatomic.h>
+#include <stdio_ext.h>
 #include <string.h>
 
 #include "os/clock.h"
@@ -283,6 +284,8 @@ int mp_output_put(FILE *f, struct mp_text *text, int flags,
 
 static void flush_last(FILE *f) {
   struct mp_text none = {0};
+  if (__fpending(f) == 0) /* looking further would copy pages */
+    return;
   if (mp_arena_if_any() != NULL && mp_stdio_is_plain(f) &&
       mp_output_put(f, &none, MP_OUTPUT_FLUSH, NULL, NULL) == -EINTR)
     mp_stdio_fail(f);
