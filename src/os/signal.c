@@ -31,9 +31,22 @@ static void set_default(int sig) {
   sigaction(sig, &sa, NULL); /* fails for SIGKILL and for libc's own */
 }
 
+static int is_ignored(int sig) {
+  struct sigaction sa;
+  return sigaction(sig, NULL, &sa) == 0 && sa.sa_handler == SIG_IGN;
+}
+
+void mp_signal_defaults(sigset_t *set) {
+  sigfillset(set);
+  if (is_ignored(SIGHUP))
+    sigdelset(set, SIGHUP);
+}
+
 void mp_signal_default_all(void) {
+  sigset_t set;
+  mp_signal_defaults(&set);
   for (int sig = 1; sig < NSIG; sig++) {
-    if (sig != SIGKILL && sig != SIGSTOP)
+    if (sig != SIGKILL && sig != SIGSTOP && sigismember(&set, sig) == 1)
       set_default(sig);
   }
 }

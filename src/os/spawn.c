@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "os/fd.h"
+#include "os/signal.h"
 
 enum { FIRST_FD = 3 };
 
@@ -51,11 +52,11 @@ static int add_actions(posix_spawn_file_actions_t *fa, const int *high, int n) {
 /* SIGINT stays blocked until the newborn unblocks it (boot.h): a stock lua5.4
 ** would take one that comes earlier for an error of its command line. */
 static int set_attributes(posix_spawnattr_t *attr) {
-  sigset_t all, interrupt;
-  sigfillset(&all);
+  sigset_t defaults, interrupt;
+  mp_signal_defaults(&defaults);
   sigemptyset(&interrupt);
   sigaddset(&interrupt, SIGINT);
-  int err = posix_spawnattr_setsigdefault(attr, &all);
+  int err = posix_spawnattr_setsigdefault(attr, &defaults);
   if (err == 0)
     err = posix_spawnattr_setsigmask(attr, &interrupt);
   if (err == 0)
