@@ -16,7 +16,7 @@
 
 local helper = require "spec.helper"
 
-local PAGES <const> = { "README.md", "docs/guide.md" }
+local PAGES <const> = { "README.md", "docs/guide.md", "docs/from-python.md" }
 local DEADLINE <const> = 30 -- seconds a block
 local FRAGMENTS_MAX <const> = 6 -- in all pages together
 

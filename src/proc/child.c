@@ -257,10 +257,27 @@ int mp_child_is_daemon(const struct mp_child *c) {
   return c->daemon;
 }
 
+/* Its pidfd was given back when its end was seen: what is always readable
+** stands in for it. */
+static int late_sentinel(struct mp_child *c) {
+  uint64_t one = 1;
+  int fd = mp_fd_eventfd();
+  if (fd < 0)
+    return fd;
+  int rc = mp_fd_write_all(fd, &one, sizeof one);
+  if (rc < 0) {
+    mp_fd_close(fd);
+    return rc;
+  }
+  return c->pidfd = fd;
+}
+
 int mp_child_sentinel(struct mp_child *c) {
+  if (c->parent != mp_self_pid())
+    return -ECHILD;
   c->wants_sentinel = 1;
   if (c->pidfd < 0)
-    return -ECHILD;
+    return late_sentinel(c);
   return c->pidfd;
 }
 

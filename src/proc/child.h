@@ -62,7 +62,8 @@ mp_proc mp_child_proc(const struct mp_child *c);
 int mp_child_is_daemon(const struct mp_child *c);
 
 /* The pidfd, readable after the end; it stays open until release.  Children
-** whose sentinel nobody asked for give it back when they end. */
+** whose sentinel nobody asked for give it back when they end; who asks then
+** gets an eventfd that is always readable.  -ECHILD: another's child. */
 int mp_child_sentinel(struct mp_child *c);
 
 /* The handle goes.  A running child runs on, and is still joined or
