@@ -11,7 +11,7 @@ package.path = "./?.lua;" .. package.path
 
 local M = {}
 
-require "multiprocessing"
+local mp = require "multiprocessing"
 local arena = require "multiprocessing.core.arena"
 local system = require "multiprocessing.core.system"
 
@@ -144,9 +144,52 @@ if os.getenv "MPLUA_METHODS" then
   for m in os.getenv("MPLUA_METHODS"):gmatch("%a+") do table.insert(M.methods, m) end
 end
 
+--- The list 1, 2, ... n.
+function M.numbers(n)
+  local list = {}
+  for i = 1, n do list[i] = i end
+  return list
+end
+
+--- The error that f(...) raises; fails when it raises none.
+function M.error_of(f, ...)
+  local ok, e = pcall(f, ...)
+  if ok then error("an error was expected, none was raised", 2) end
+  return e
+end
+
+--- The same, and that it is the condition of that name.
+function M.raises(name, f, ...)
+  local ok, e = pcall(f, ...)
+  if ok then error(name .. " expected, nothing was raised", 2) end
+  if not mp.iserror(e, name) then error(("%s expected, got %s"):format(name, tostring(e)), 2) end
+  return e
+end
+
+--- The seconds that f(...) takes, and its results.
+function M.timed(f, ...)
+  local start = system.now()
+  local results = table.pack(f(...))
+  return system.now() - start, table.unpack(results, 1, results.n)
+end
+
+--- Fails unless low <= seconds <= high.
+function M.between(low, seconds, high)
+  if seconds >= low and seconds <= high then return end
+  error(("took %.3f s, not %g to %g"):format(seconds, low, high), 2)
+end
+
+--- A function that starts a process of that context: start(target, ...) -> process.
+function M.starter(ctx)
+  return function(target, ...)
+    local p = ctx.Process{ target = target, args = table.pack(...) }
+    p:start()
+    return p
+  end
+end
+
 --- Describes the same specs once for each start method that there is; f gets the context.
 function M.each_method(f)
-  local mp = require "multiprocessing"
   local busted = require "busted"
   for _, method in ipairs(M.methods or mp.get_all_start_methods()) do
     busted.describe("(" .. method .. ")", function() f(mp.get_context(method), method) end)

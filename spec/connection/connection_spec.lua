@@ -3,17 +3,7 @@
 local helper = require "spec.helper"
 local mp = require "multiprocessing"
 
-local function error_of(f, ...)
-  local ok, e = pcall(f, ...)
-  assert.is_false(ok)
-  return e
-end
-
-local function raises(name, f, ...)
-  local e = error_of(f, ...)
-  assert.is_true(mp.iserror(e, name), ("%s expected, got %s"):format(name, tostring(e)))
-  return e
-end
+local error_of <const>, raises <const> = helper.error_of, helper.raises
 
 describe("Pipe", function()
   it("has fields that say what an end can do", function()
@@ -177,11 +167,7 @@ describe("Pipe", function()
 end)
 
 helper.each_method(function(ctx)
-  local function start(target, ...)
-    local p = ctx.Process{ target = target, args = table.pack(...) }
-    p:start()
-    return p
-  end
+  local start <const> = helper.starter(ctx)
 
   describe("Pipe between processes", function()
     it("answers", function()

@@ -3,23 +3,9 @@
 local helper = require "spec.helper"
 local mp = require "multiprocessing"
 
-local function error_of(f, ...)
-  local ok, e = pcall(f, ...)
-  assert.is_false(ok)
-  return e
-end
+local error_of <const>, raises <const> = helper.error_of, helper.raises
 
-local function raises(name, f, ...)
-  local e = error_of(f, ...)
-  assert.is_true(mp.iserror(e, name), ("%s expected, got %s"):format(name, tostring(e)))
-  return e
-end
-
-local function start(target, ...)
-  local p = mp.Process{ target = target, args = table.pack(...) }
-  p:start()
-  return p
-end
+local start <const> = helper.starter(mp)
 
 -- a socket without any handshake, for peers that misbehave
 local function raw(address) return mp.Client(address, { format = "json" }) end

@@ -3,11 +3,7 @@
 local helper = require "spec.helper"
 local mp = require "multiprocessing"
 
-local function numbers(n)
-  local list = {}
-  for i = 1, n do list[i] = i end
-  return list
-end
+local numbers <const> = helper.numbers
 
 helper.each_method(function(ctx)
   local function square(x) return x * x end

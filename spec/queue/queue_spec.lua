@@ -3,18 +3,7 @@
 local helper = require "spec.helper"
 local mp = require "multiprocessing"
 
--- the error that f(...) raises
-local function error_of(f, ...)
-  local ok, e = pcall(f, ...)
-  assert.is_false(ok)
-  return e
-end
-
-local function raises(name, f, ...)
-  local e = error_of(f, ...)
-  assert.is_true(mp.iserror(e, name), ("%s expected, got %s"):format(name, tostring(e)))
-  return e
-end
+local error_of <const>, raises <const> = helper.error_of, helper.raises
 
 describe("Queue", function()
   describe("constructor", function()
@@ -258,11 +247,7 @@ describe("Queue", function()
 end)
 
 helper.each_method(function(ctx)
-  local function start(target, ...)
-    local p = ctx.Process{ target = target, args = table.pack(...) }
-    p:start()
-    return p
-  end
+  local start <const> = helper.starter(ctx)
 
   describe("Queue between processes", function()
     it("has what a producer put that has ended since", function()

@@ -91,11 +91,7 @@ describe("The types", function()
 end)
 
 helper.each_method(function(ctx)
-  local function start(target, ...)
-    local p = ctx.Process{ target = target, args = table.pack(...) }
-    p:start()
-    return p
-  end
+  local start <const> = helper.starter(ctx)
 
   local function run(target, ...)
     local p = start(target, ...)

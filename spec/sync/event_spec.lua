@@ -4,23 +4,10 @@
 local helper = require "spec.helper"
 local mp = require "multiprocessing"
 
-local function timed(f, ...)
-  local start = mp.now()
-  local results = table.pack(f(...))
-  return mp.now() - start, table.unpack(results, 1, results.n)
-end
-
-local function between(low, seconds, high)
-  assert(seconds >= low and seconds <= high, ("took %.3f s, not %g to %g"):format(
-    seconds, low, high))
-end
+local timed <const>, between <const> = helper.timed, helper.between
 
 helper.each_method(function(ctx)
-  local function start(target, ...)
-    local p = ctx.Process{ target = target, args = table.pack(...) }
-    p:start()
-    return p
-  end
+  local start <const> = helper.starter(ctx)
 
   local function start_all(n, target, ...)
     local ps = {}
