@@ -5,6 +5,7 @@
 -- the default method. Lower modules get the context as an argument and never require this one.
 
 local connection = require "multiprocessing.connection"
+local ending = require "multiprocessing.ending"
 local errors = require "multiprocessing.errors"
 local codec = require "multiprocessing.core.codec"
 local listener = require "multiprocessing.listener"
@@ -45,7 +46,7 @@ Context.kill = system.kill
 Context.current_process = process.current_process
 Context.parent_process = process.parent_process
 Context.active_children = process.active_children
-Context.at_exit = process.at_exit
+Context.at_exit = ending.at_exit
 Context.get_logger = log.get_logger
 Context.log_to_stderr = log.log_to_stderr
 

@@ -6,9 +6,9 @@
 -- Format "json" speaks lines of JSON, so that the other program may be written in anything.
 
 local core = require "multiprocessing.core.listener"
+local ending = require "multiprocessing.ending"
 local errors = require "multiprocessing.errors"
 local options = require "multiprocessing.options"
-local process = require "multiprocessing.process"
 local system = require "multiprocessing.core.system"
 
 local M = {}
@@ -106,7 +106,7 @@ local function close_at_exit(listener)
   open_listeners[listener] = true
   if registered_in == system.getpid() then return end
   registered_in = system.getpid()
-  process.at_exit(function()
+  ending.at_exit(function()
     for l in pairs(open_listeners) do l:close() end
   end)
 end

@@ -5,6 +5,7 @@
 -- as `current`. The child's whole life is M.live: it ends in core.exit and never returns.
 
 local core = require "multiprocessing.core.process"
+local ending = require "multiprocessing.ending"
 local errors = require "multiprocessing.errors"
 local system = require "multiprocessing.core.system"
 
@@ -21,7 +22,6 @@ local made = 0         -- children made: numbers their names
 local handles = setmetatable({}, { __mode = "k" }) -- apart, so that processes can be sent
 local running = {}     -- set of started children whose end was not seen
 local started = 0      -- since the last look at all of them
-local exit_functions = {}
 
 -- the class ---------------------------------------------------------------------------------
 
@@ -353,77 +353,17 @@ end
 
 -- the life of a child -----------------------------------------------------------------------
 
-local function describe_error(e)
-  if type(e) == "string" then return e end
-  local meta = getmetatable(e)
-  if type(meta) == "table" and meta.__tostring then
-    local ok, text = pcall(tostring, e)
-    if ok then return text end
-  elseif type(e) == "number" then
-    return tostring(e)
-  end
-  return ("(error object is a %s value)"):format(type(e))
-end
-
-local function with_traceback(e)
-  return { value = e, text = debug.traceback(describe_error(e), 2) }
-end
-
 --- Is that the error of a SIGINT?
 function M.was_interrupted(e)
   return core.interrupt_seen() and type(e) == "string" and e:find("interrupted!", 1, true)
 end
 
-local SIGINT <const>, SIGTERM <const>, SIGKILL <const> = 2, 15, 9
+local SIGINT <const> = 2
 
--- An error for lack of memory comes without a visit to the handler.
-local function try(f, ...)
-  local ok, failure = xpcall(f, with_traceback, ...)
-  if ok or type(failure) == "table" then return ok, failure end
-  return ok, { value = failure, text = tostring(failure) }
-end
-
-local function run_exit_functions()
-  while #exit_functions > 0 do
-    local f = table.remove(exit_functions)
-    local ok, failure = try(f)
-    if not ok then io.stderr:write("Error in at_exit function:\n", failure.text, "\n") end
-  end
-end
-
--- Daemons are told to go, the others are waited for. Ctrl-C meanwhile kills them all, and is
--- raised again when they are gone: the host says so and chooses its exit code.
-local function end_children()
-  core.children_signal("daemon", SIGTERM)
-  core.interrupt_arm()
-  local ok, failure = pcall(core.children_wait, "plain")
-  if not ok then core.children_signal("any", SIGKILL) end
-  if not core.children_wait("any", 2) then
-    core.children_signal("any", SIGKILL)
-    core.children_wait("any", 5)
-  end
-  if not ok then error(failure, 0) end
-end
-
--- The forkserver, which nothing runs in: it can be killed.
-local function end_server()
-  core.children_signal("server", SIGKILL)
-  core.children_wait("server", 5)
-end
-
--- All that happens at the normal end of a process of the family.
-local function at_end()
-  run_exit_functions()
-  local ok, failure = true, nil
-  if not core.children_wait("any", 0) then ok, failure = pcall(end_children) end
-  end_server()
-  if not ok then error(failure, 0) end
-end
-
-local at_end_once <const> = core.on_end(at_end)
+local at_end_once <const> = core.on_end(ending.at_end)
 
 local function leave(status)
-  local ok = pcall(at_end)
+  local ok = pcall(ending.at_end)
   core.exit(ok and status or -SIGINT)
 end
 
@@ -450,7 +390,7 @@ local function become(self)
   is_child = true
   current, made, started = self, 0, 0
   if next(running) then running = {} end -- in a small child each new table costs a page
-  if exit_functions[1] then exit_functions = {} end
+  ending.forget()
   randomseed(core.seed())
 end
 
@@ -460,7 +400,7 @@ end
 function M.live(self)
   become(self)
   if self._memory_limit then core.limit_memory(self._memory_limit) end
-  local ok, failure = try(self.run, self)
+  local ok, failure = ending.try(self.run, self)
   if ok then return leave(0) end
   if M.was_interrupted(failure.value) then return leave(-SIGINT) end
   report(self, failure)
@@ -503,15 +443,6 @@ function M.active_children()
   end
   table.sort(alive, function(a, b) return a.pid < b.pid end)
   return alive
-end
-
---- Has f called when this process ends normally: by return, error or os.exit. Last registered
---- first. A child starts with none.
----@param f function
-function M.at_exit(f)
-  check(type(f) == "function", 2,
-    "bad argument #1 to 'at_exit' (function expected, got %s)", type(f))
-  exit_functions[#exit_functions + 1] = f
 end
 
 --- The class Process whose instances start by the method of the given context.
