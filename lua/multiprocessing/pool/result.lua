@@ -199,7 +199,7 @@ end
 ---@return any result
 function Results:next(timeout)
   local deadline = timeout and opts.deadline(timeout, 1, "next", system.now, 2)
-  if self._closed then return nil end
+  if self._closed then return end
   self:_feed()
   if not has_next(self) and not self._pool:_wait(has_next, self, deadline) then
     errors.raise("TimeoutError", ("no result within %g s"):format(timeout))
@@ -209,7 +209,6 @@ function Results:next(timeout)
   local failed = self._source_error
   self._source_error = nil
   if failed then error(failed[1], 0) end
-  return nil
 end
 
 function Results:__call()
