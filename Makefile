@@ -4,12 +4,13 @@ BUILD   ?= build
 PREFIX  ?= /usr/local
 DESTDIR ?=
 CC      ?= cc
+OBJCOPY ?= objcopy
 CFLAGS  ?= -O2 -g
 LUA     ?= lua5.4
 BUSTED  ?= /usr/bin/busted
 
 VERSION := $(shell sed -n 's/.*MPLUA_VERSION "\(.*\)"/\1/p' src/mplua.h)
-ROOMS   := base os shm sync chan store proc codec bind
+ROOMS   := base os shm sync chan store proc codec bind embed
 
 # --- what the machine offers ------------------------------------------------
 
@@ -100,10 +101,13 @@ $(BUILD)/libmplua.so: $(OBJ_LIB)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -shared -Wl,-soname,libmplua.so.0 \
 	  -o $@ $(OBJ_LIB) -llua5.4 $(LIBS_CORE)
 
+# One object, in which all that is hidden is local: a host's own names are safe.
 $(BUILD)/libmplua.a: $(OBJ_LIB)
 	$(call note,AR )
 	@rm -f $@
-	$(Q)$(AR) rcs $@ $(OBJ_LIB)
+	$(Q)$(LD) -r -o $(BUILD)/libmplua.o $(OBJ_LIB)
+	$(Q)$(OBJCOPY) --localize-hidden $(BUILD)/libmplua.o
+	$(Q)$(AR) rcs $@ $(BUILD)/libmplua.o
 
 # A C test is one program over the library's objects and a full Lua.
 $(BUILD)/spec/%: $(BUILD)/spec/c/%.o $(OBJ_LIB)

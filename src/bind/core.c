@@ -34,6 +34,7 @@ static const luaL_Reg c_modules[] = {
     {"multiprocessing.core.worker", mp_open_worker},
     {"multiprocessing.core.sync", mp_open_sync},
     {"multiprocessing.core.shared", mp_open_shared},
+    {"multiprocessing.core.types", mp_open_types},
     {NULL, NULL},
 };
 

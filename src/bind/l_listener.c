@@ -16,6 +16,7 @@
 #include "base/code.h"
 #include "bind/core.h"
 #include "bind/message.h"
+#include "bind/socket.h"
 #include "chan/listener.h"
 #include "chan/stream.h"
 #include "codec/codec.h"
@@ -207,6 +208,16 @@ static int connection_index(lua_State *L) {
     lua_pushboolean(L, c->stream.fd < 0);
   else if (strcmp(key, "readable") == 0 || strcmp(key, "writable") == 0)
     lua_pushboolean(L, c->stream.fd >= 0);
+  return 1;
+}
+
+int mp_socket_push(lua_State *L, int fd, int code, uint64_t limit) {
+  lua_getglobal(L, "require"); /* the metatable */
+  lua_pushliteral(L, "multiprocessing.core.listener");
+  lua_call(L, 1, 0);
+  struct connection *c = new_connection(L);
+  mp_stream_open(&c->stream, fd, 0, limit);
+  c->code = code;
   return 1;
 }
 

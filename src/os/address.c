@@ -294,3 +294,11 @@ ssize_t mp_sock_recv(int fd, void *p, size_t n, int peek) {
   while (rc < 0 && errno == EINTR);
   return rc < 0 ? -errno : rc;
 }
+
+int mp_sock_is_stream(int fd) {
+  int type;
+  socklen_t size = sizeof(type);
+  if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)
+    return -errno;
+  return type == SOCK_STREAM ? 0 : -EPROTOTYPE;
+}

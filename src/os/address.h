@@ -47,4 +47,7 @@ void mp_address_remove(const char *path, const struct mp_file_id *id);
 ssize_t mp_sock_send(int fd, const void *p, size_t n);
 ssize_t mp_sock_recv(int fd, void *p, size_t n, int peek);
 
+/* 0; -EPROTOTYPE: a socket of another type; -ENOTSOCK... */
+int mp_sock_is_stream(int fd);
+
 #endif

@@ -29,6 +29,11 @@ int mp_fd_lift(int fd) {
   return rc;
 }
 
+int mp_fd_copy(int fd) {
+  int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  return copy < 0 ? -errno : copy;
+}
+
 int mp_fd_close(int fd) {
   if (close(fd) == 0)
     return 0;

@@ -17,6 +17,7 @@
 ** fd < 0 is passed through, so it can wrap a call. */
 int mp_fd_lift(int fd);
 
+int mp_fd_copy(int fd);  /* another number for the same */
 int mp_fd_close(int fd); /* once: EINTR counts as closed */
 int mp_fd_pipe(int out[2]);
 int mp_fd_socketpair(int type, int out[2]); /* AF_UNIX, SOCK_STREAM or so */

@@ -25,12 +25,13 @@ void mp_exit_now(int status) {
   _exit(status);
 }
 
-/* Copies above all targets, so that no dup2 overwrites another's source. */
+/* Copies above all targets, so that no dup2 overwrites another's source.
+** EINVAL: the process may have no descriptors up there. */
 static int lift_all(const struct mp_spawn *s, int *high) {
   for (int i = 0; i < s->nfds; i++) {
     high[i] = fcntl(s->fds[i], F_DUPFD_CLOEXEC, FIRST_FD + MP_SPAWN_FDS);
     if (high[i] < 0) {
-      int rc = -errno;
+      int rc = errno == EINVAL ? -EMFILE : -errno;
       while (i-- > 0)
         mp_fd_close(high[i]);
       return rc;
