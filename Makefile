@@ -188,6 +188,26 @@ stress: all ## kill storms, SECONDS=60
 bench: all ## against python3 in the same run
 	@for b in $(filter-out scripts/bench/bench.lua,$(wildcard scripts/bench/*.lua)); do echo "== $$b"; ./mplua $$b || exit 1; done
 
+# --- the reference ------------------------------------------------------------
+
+REFERENCE := $(BUILD)/mplua $(wildcard scripts/build/*.lua) $(LUA_SRC)
+MANUAL    := $(BUILD)/share/multiprocessing.lua $(BUILD)/share/multiprocessing.3
+
+.PHONY: docs
+docs: all ## write docs/reference.md from the annotations in lua/
+	@$(BUILD)/mplua scripts/build/reference.lua markdown > $(BUILD)/reference.md
+	@cp $(BUILD)/reference.md docs/reference.md
+
+$(BUILD)/share/multiprocessing.lua: $(REFERENCE)
+	@mkdir -p $(@D)
+	$(call note,DOC)
+	$(Q)$(BUILD)/mplua scripts/build/reference.lua meta > $@
+
+$(BUILD)/share/multiprocessing.3: $(REFERENCE)
+	@mkdir -p $(@D)
+	$(call note,DOC)
+	$(Q)$(BUILD)/mplua scripts/build/reference.lua man $(VERSION) > $@
+
 # --- installing ---------------------------------------------------------------
 
 LIBDIR   ?= $(PREFIX)/lib
@@ -196,6 +216,7 @@ PLACES    = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' BUILD='$(BUILD)' \
   LIBDIR='$(LIBDIR)' LUA_CMOD='$(LUA_CMOD)' VERSION='$(VERSION)'
 
 install: all ## into DESTDIR/PREFIX
+	@$(MAKE) -s --no-print-directory $(MANUAL)
 	@$(PLACES) scripts/build/install all
 	@$(if $(DESTDIR),,ldconfig 2>/dev/null || true)
 
@@ -204,6 +225,7 @@ uninstall: ## removes what install put there
 	@$(if $(DESTDIR),,ldconfig 2>/dev/null || true)
 
 deb: all ## build a Debian package, build/mplua_VERSION_ARCH.deb
+	@$(MAKE) -s --no-print-directory $(MANUAL)
 	@VERSION='$(VERSION)' scripts/build/deb $(BUILD)
 
 # For LuaRocks, which brings its own places and installs no packages.

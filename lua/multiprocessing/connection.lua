@@ -10,6 +10,8 @@ local M = {}
 
 --- One end of a pipe. Can be sent in messages, to processes that run already, too; messages stay
 --- whole when several processes use one end.
+---
+---     local a, b = mp.Pipe()
 ---@class multiprocessing.Connection
 ---@field closed boolean   this handle was closed
 ---@field readable boolean `recv` can be used
@@ -22,9 +24,8 @@ local Connection = core.methods
 --- *Blocks* while more than 64 MiB are under way.
 --- *Python*: `Connection.send`; there BrokenPipeError, and it blocks from 64 KiB on.
 ---
----     local a, b = mp.Pipe()
 ---     a:send{ 42, "hello" }
----     print(b:recv()[2])
+---     print(b:recv()[2])                        --> hello
 ---@function Connection:send
 ---@param v any
 Connection.send = Connection.send
@@ -34,11 +35,20 @@ Connection.send = Connection.send
 --- *Raises* `EOFError` when the other end is closed in every process and all was received.
 --- *Blocks* until there is one.
 --- *Python*: `Connection.recv`.
+---
+---     a:send(nil)
+---     print(b:recv())                           --> nil
 ---@function Connection:recv
 ---@return any
 Connection.recv = Connection.recv
 
 --- Sends a string as it is, or a part of it, counted as string.sub counts.
+---
+--- *Raises* and *blocks* as `send`.
+--- *Python*: `Connection.send_bytes(buffer, offset, size)`.
+---
+---     a:send_bytes("hello", 2, 3)
+---     print(b:recv_bytes())                     --> el
 ---@function Connection:send_bytes
 ---@param s string
 ---@param first? integer default 1
@@ -50,6 +60,10 @@ Connection.send_bytes = Connection.send_bytes
 --- *Raises* `EOFError`; `BufferTooShort` when it is longer: the message is the error's `value`.
 --- *Blocks* until there is one.
 --- *Python*: `Connection.recv_bytes`.
+---
+---     a:send_bytes("too long")
+---     local _, e = pcall(b.recv_bytes, b, 3)
+---     print(e.name, e.value)                    --> BufferTooShort too long
 ---@function Connection:recv_bytes
 ---@param maxlength? integer bytes
 ---@return string
@@ -59,6 +73,9 @@ Connection.recv_bytes = Connection.recv_bytes
 ---
 --- *Blocks* up to the timeout.
 --- *Python*: `Connection.poll`; `poll(None)` is `poll(math.huge)`.
+---
+---     a:send("news")
+---     print(b:poll(), a:poll(0.01))             --> true false
 ---@function Connection:poll
 ---@param timeout? number seconds, default 0
 ---@return boolean
@@ -68,24 +85,33 @@ Connection.poll = Connection.poll
 --- connection and is only to be watched.
 ---
 --- *Python*: `Connection.fileno`.
+---
+---     a:send("news")
+---     print(#mp.wait({ b:fileno() }, 5))        --> 1
 ---@function Connection:fileno
 ---@return integer
 Connection.fileno = Connection.fileno
 
 --- Closes this handle; the end is closed when all handles in all processes are. Also by `<close>`.
+---
+---     a:close()
+---     local _, e = pcall(b.recv, b)
+---     print(mp.iserror(e, "EOFError"))          --> true
 ---@function Connection:close
 Connection.close = Connection.close
 
 local take <const> = options.taker("Pipe", "duplex")
 
---- Makes a pipe.
+--- Makes a pipe: two connected ends.
+---
+--- *Python*: `multiprocessing.Pipe`.
 ---
 ---     local a, b = mp.Pipe()
 ---     mp.Process{ target = function() b:send("hello") end }:start()
----     print(a:recv())
+---     print(a:recv())                           --> hello
 ---@param duplex? boolean default true; false: the first end receives, the second sends
----@return multiprocessing.Connection
----@return multiprocessing.Connection
+---@return multiprocessing.Connection a
+---@return multiprocessing.Connection b
 function M.Pipe(...)
   local duplex = take(...)
   options.check(duplex == nil or type(duplex) == "boolean", 1, "Pipe", "boolean", duplex)

@@ -32,17 +32,65 @@ local state = {
   preload = {},     -- by set_forkserver_preload
 }
 
+--- The module, and each object that `get_context` returns.
 ---@class multiprocessing
 local Context = {}
 Context.__index = Context
 
 -- processes -----------------------------------------------------------------------------------
 
+--- Seconds of the monotonic clock, whose zero means nothing.
+---
+--- *Python*: `time.monotonic`.
+---
+---     local began = mp.now()
+---     mp.sleep(0.01)
+---     print(mp.now() - began >= 0.01)           --> true
+---@return number seconds
 Context.now = system.now
+
+--- Sleeps; Ctrl-C ends it.
+---
+--- *Blocks* for that time.
+--- *Python*: `time.sleep`.
+---
+---     mp.sleep(0.01)
+---     print "awake"                             --> awake
+---@param seconds number fractions allowed
 Context.sleep = system.sleep
+
+--- The number of this process.
+---
+--- *Python*: `os.getpid`.
+---
+---     print(mp.getpid() == mp.current_process().pid)   --> true
+---@return integer
 Context.getpid = system.getpid
+
+--- The number of processors that this process may really use: its affinity and the quota of its
+--- control group are counted.
+---
+--- *Python*: `os.process_cpu_count`, which does not know the quota; `multiprocessing.cpu_count`
+--- counts all processors.
+---
+---     print(mp.cpu_count() >= 1)                --> true
+---@return integer
 Context.cpu_count = system.cpu_count
+
+--- Sends a signal to a process.
+---
+--- *Raises* `ProcessError` when there is none, or it is not ours.
+--- *Python*: `os.kill`.
+---
+---     local p = mp.Process{ target = mp.sleep, args = { 60 } }
+---     p:start()
+---     mp.kill(p.pid, "SIGKILL")
+---     p:join()
+---     print(p.exitcode)                         --> -9
+---@param pid integer
+---@param signal? integer|string its number or name, default 15, "SIGTERM"
 Context.kill = system.kill
+
 Context.current_process = process.current_process
 Context.parent_process = process.parent_process
 Context.active_children = process.active_children
@@ -88,28 +136,28 @@ Context.ShareableList = memory.ShareableList
 Context.iserror = errors.iserror
 
 --- Serializes a value: data, functions with what they use, classes by name.
----@param v any
----@param options? { limit: integer }  the longest string to make, in bytes (default: any)
----@return string
---- Raises: SerializationError (says what, and where in `v`; too long; a shared object).
---- Blocks: never.
---- Python: `pickle.dumps(v, protocol = 5)`; lambdas and local functions are taken, too.
+---
+--- *Raises* `SerializationError`, which says what cannot be sent, and where in `v`; for a shared
+--- object, too, since a string may outlive it.
+--- *Python*: `pickle.dumps`; local functions are taken, too.
 ---
 ---     local s = mp.dumps({ name = "x", f = function(a) return a + 1 end })
----     local t = mp.loads(s)
----     assert(t.f(1) == 2)
+---     print(mp.loads(s).f(1))                   --> 2
+---@param v any
+---@param options? { limit: integer } the longest string to make, in bytes (default: any)
+---@return string
 Context.dumps = codec.dumps
 
 --- Makes the value anew that `dumps` was given.
----@param s string
----@param options? { functions: boolean }  false: data only, for strings that anybody may have made
----@return any
---- Raises: SerializationError (damaged; not accepted).
---- Blocks: never.
---- Python: `pickle.loads(s)`, which has no mode for data only.
+---
+--- *Raises* `SerializationError` when the string is damaged, or has what is not accepted.
+--- *Python*: `pickle.loads`, which has no mode for data only.
 ---
 ---     local v = mp.loads(mp.dumps({ 1, 2, 3 }), { functions = false })
----     assert(#v == 3)
+---     print(#v)                                 --> 3
+---@param s string
+---@param options? { functions: boolean } false: data only, for strings that anybody may have made
+---@return any
 Context.loads = codec.loads
 
 
@@ -130,6 +178,8 @@ local function check_method(name, caller)
 end
 
 --- The start methods of this system, the default first.
+---
+---     print(table.concat(mp.get_all_start_methods(), " "))   --> fork spawn forkserver
 ---@return string[]
 function Context.get_all_start_methods()
   return table.move(methods, 1, #methods, 1, {})
@@ -138,8 +188,12 @@ end
 --- Sets the start method of the module, once.
 ---
 --- *Raises* when it was set before, unless `force`.
----@param name string "fork", "spawn" or "forkserver"
----@param force? boolean
+--- *Python*: `multiprocessing.set_start_method`; no `if __name__ == "__main__"` is needed.
+---
+---     mp.set_start_method "spawn"
+---     print(mp.get_start_method())              --> spawn
+---@param name "fork"|"spawn"|"forkserver"
+---@param force? boolean also when it was set before
 function Context.set_start_method(name, force)
   check_method(name, "set_start_method")
   if state.method and not force then
@@ -151,6 +205,8 @@ end
 
 --- The start method in use: what was set, else "fork", or "forkserver" in a process with more
 --- than one thread, where fork is not safe.
+---
+---     print(mp.get_start_method())              --> fork
 ---@return string
 function Context.get_start_method()
   return state.method or (system.thread_count() > 1 and "forkserver" or "fork")
@@ -158,7 +214,12 @@ end
 
 --- The program that spawn and forkserver run: `mplua`, a `lua5.4` that can load this module, or a
 --- program whose `main` begins with `mplua_child_entry`. The default is this process's own.
----@param path string
+---
+---     mp.set_executable(arg[-1]) -- what runs this script
+---     local p = mp.get_context "spawn".Process{ target = print, args = { "hello" } }
+---     p:start()
+---     p:join()                                  --> hello
+---@param path string an absolute path, or one from the folder where the child is started
 function Context.set_executable(path)
   if type(path) ~= "string" then
     error(("bad argument #1 to 'set_executable' (string expected, got %s)"):format(type(path)), 2)
@@ -167,7 +228,13 @@ function Context.set_executable(path)
 end
 
 --- Modules that a forkserver loads when it starts, so that its children have them at once.
----@param modules string[]
+---
+---     mp.set_forkserver_preload{ "lpeg" }
+---     local ctx = mp.get_context "forkserver"
+---     local p = ctx.Process{ target = function() print(package.loaded.lpeg ~= nil) end }
+---     p:start()
+---     p:join()                                  --> true
+---@param modules string[] their names
 function Context.set_forkserver_preload(modules)
   if type(modules) ~= "table" then
     error(("bad argument #1 to 'set_forkserver_preload' (list of module names expected, got %s)")
@@ -231,9 +298,12 @@ for _, method in ipairs(methods) do contexts[method] = new(method) end
 
 --- An object with this same API, bound to a start method.
 ---
----     local ctx = mp.get_context "fork"
----     local p = ctx.Process{ target = print }
----@param method? string nil: the module itself
+--- *Python*: `multiprocessing.get_context`.
+---
+---     local ctx = mp.get_context "spawn"
+---     local pool <close> = ctx.Pool(2)
+---     print(pool:apply(math.max, { 1, 2 }))     --> 2
+---@param method? "fork"|"spawn"|"forkserver" nil: the module itself
 ---@return multiprocessing
 function Context.get_context(method)
   if method == nil then return M.default end

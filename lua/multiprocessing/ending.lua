@@ -75,6 +75,13 @@ end
 
 --- Has f called when this process ends normally: by return, error or os.exit. Last registered
 --- first. A child starts with none.
+---
+--- *Python*: `atexit.register`.
+---
+---     mp.at_exit(function() print "the end" end)
+---     print "the work"
+---     --> the work
+---     --> the end
 ---@param f function
 function M.at_exit(f)
   if type(f) ~= "function" then

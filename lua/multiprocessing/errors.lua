@@ -17,6 +17,15 @@ local names <const> = {
   "CancelledError", "RemoteError", "WorkerLostError", "BrokenPoolError", "ManagerLostError",
 }
 
+--- What the library raises when a call cannot do its work. (Wrong arguments raise a string.)
+---
+--- The names: `ProcessError`, and below it `BufferTooShort` and `AuthenticationError`;
+--- `TimeoutError`, `Empty`, `Full`, `ShutDown`, `EOFError`, `ClosedError`, `SerializationError`,
+--- `BrokenBarrierError`, `CancelledError`, `RemoteError`, `WorkerLostError`, `BrokenPoolError`,
+--- `ManagerLostError`. `tostring` gives name and message, and of a RemoteError the traceback.
+---
+---     local q = mp.Queue()
+---     local ok, e = pcall(q.get_nowait, q)
 ---@class multiprocessing.Error
 ---@field name string       which condition, "Empty" for example
 ---@field message string    what happened, in one line
@@ -44,7 +53,9 @@ end
 
 --- Is this condition a `name`, or one of the conditions below it? A RemoteError also is what its
 --- `value` is.
----@param name string
+---
+---     print(e:is "Empty", e:is "Full")          --> true false
+---@param name string of a condition, "Empty" for example
 ---@return boolean
 function Condition:is(name)
   if is_a(self.name, name) then return true end
@@ -52,8 +63,14 @@ function Condition:is(name)
 end
 
 --- Tells whether `v` is an error object of this library, and of the given name.
+---
+--- *Python*: `except queue.Empty as e`.
+---
+---     local q = mp.Queue()
+---     local ok, e = pcall(q.get, q, true, 0.01)
+---     print(mp.iserror(e, "Empty"), mp.iserror("Empty"))   --> true false
 ---@param v any
----@param name? string
+---@param name? string of a condition; those below it count
 ---@return boolean
 function M.iserror(v, name)
   if type(v) ~= "table" or getmetatable(v) ~= Condition then return false end

@@ -13,6 +13,10 @@ local M = {}
 
 -- futures -------------------------------------------------------------------------------------
 
+--- A call that an executor's worker does, did, or will do. Stands in `mp.wait`, too.
+---
+---     local executor <close> = mp.ProcessPoolExecutor{ max_workers = 2 }
+---     local future = executor:submit(math.sqrt, 16)
 ---@class multiprocessing.Future
 local Future = {}
 Future.__index = Future
@@ -25,8 +29,11 @@ end
 --- What the function returned, all of it.
 ---
 --- *Blocks* until it is there. *Raises* `TimeoutError`, `CancelledError`, what the task raised
---- (`RemoteError`), `WorkerLostError`, `BrokenPoolError`.
+--- (`RemoteError`), `WorkerLostError`, `BrokenPoolError`. *Python*: `Future.result`.
+---
+---     print(future:result(60))                  --> 4.0
 ---@param timeout? number seconds; nil waits for ever
+---@return any ...
 function Future:result(timeout)
   return self._result:get(timeout)
 end
@@ -34,6 +41,9 @@ end
 --- The error that the call ended with, or nil.
 ---
 --- *Blocks* until it has ended. *Raises* `TimeoutError`, `CancelledError`.
+---
+---     local wrong = executor:submit(error, "no luck")
+---     print(wrong:exception().name)             --> RemoteError
 ---@param timeout? number seconds; nil waits for ever
 ---@return multiprocessing.Error?
 function Future:exception(timeout)
@@ -46,24 +56,38 @@ function Future:exception(timeout)
 end
 
 --- Has the call ended, or was it cancelled?
+---
+---     future:result()
+---     print(future:done())                      --> true
 ---@return boolean
 function Future:done()
   return self._result:ready()
 end
 
 --- Is a worker at it?
+---
+---     future:result()
+---     print(future:running())                   --> false
 ---@return boolean
 function Future:running()
   return not self:done() and self._pool:_is_running(self._job)
 end
 
+--- Did `cancel` take the call back?
+---
+---     print(future:cancelled())                 --> false
 ---@return boolean
 function Future:cancelled()
   return self._cancelled or false
 end
 
 --- Takes the call back, if no worker has begun it.
----@return boolean effect
+---
+---     local one <close> = mp.ProcessPoolExecutor{ max_workers = 1 }
+---     one:submit(mp.sleep, 0.2)
+---     local waiting = one:submit(print, "never")
+---     print(waiting:cancel(), waiting:cancelled())   --> true true
+---@return boolean effect false when it runs, or has ended
 function Future:cancel()
   if self._cancelled then return true end
   if self:done() then return false end
@@ -75,7 +99,10 @@ end
 ---
 --- f runs in this process, while it waits in a call of the executor, its futures or
 --- `futures.wait`; if it raises, that is reported on stderr.
----@param f function
+---
+---     future:add_done_callback(function(done) print(done:result()) end)
+---     future:result()                           --> 4.0
+---@param f fun(future: multiprocessing.Future)
 function Future:add_done_callback(f)
   opts.check_function(f, 1, "add_done_callback", 2)
   if not self._job.finished then self:done() end
@@ -88,6 +115,9 @@ function Future:_wait_handle() return self._pool:fileno() end
 
 -- the executor --------------------------------------------------------------------------------
 
+--- What `mp.ProcessPoolExecutor` makes. `<close>` is `shutdown()`.
+---
+---     local executor <close> = mp.ProcessPoolExecutor{ max_workers = 2 }
 ---@class multiprocessing.ProcessPoolExecutor
 local Executor = {}
 Executor.__index = Executor
@@ -98,9 +128,12 @@ local KNOWN <const> = { max_workers = true, initializer = true, initargs = true,
 
 --- Has a worker call f with the arguments.
 ---
----     local future = executor:submit(math.sqrt, 2)
----     print(future:result())
+--- *Raises* `SerializationError`, `ClosedError`. *Python*: `Executor.submit`.
+---
+---     local future = executor:submit(string.rep, "ab", 3)
+---     print(future:result())                    --> ababab
 ---@param f function
+---@param ... any its arguments
 ---@return multiprocessing.Future
 function Executor:submit(f, ...)
   opts.check_function(f, 1, "submit", 2)
@@ -127,7 +160,12 @@ end
 --- Calls f with the first items of all lists, the second ones and so on, as far as the shortest
 --- goes; gives the results in order.
 ---
+--- *Blocks* (the loop) until the next result is there. *Raises* a call's error at its turn.
+--- *Python*: `Executor.map`; gives the index, too, so that a nil result does not end the loop.
+---
 ---     for i, r in executor:map(math.max, {1, 5}, {4, 2}) do print(i, r) end
+---     --> 1 4
+---     --> 2 5
 ---@param f function
 ---@param ... any[] lists
 ---@return multiprocessing.PoolIterator
@@ -139,6 +177,10 @@ end
 --- Takes no more work.
 ---
 --- *Blocks* until all is done, when `wait`.
+---
+---     executor:shutdown()
+---     local _, e = pcall(executor.submit, executor, print)
+---     print(e.name)                             --> ClosedError
 ---@param wait? boolean true by default
 ---@param cancel_futures? boolean what no worker has begun is cancelled
 function Executor:shutdown(wait, cancel_futures)
@@ -156,10 +198,11 @@ function M.bind(context)
   ---
   --- *Raises* `ProcessError` when the workers cannot be started.
   ---
-  ---     local executor <close> = mp.ProcessPoolExecutor{ max_workers = 4 }
-  ---     print(executor:submit(string.upper, "done"):result())
-  ---@param options? table `max_workers` (cpu_count), `initializer`, `initargs`,
-  --- `max_tasks_per_child`
+  ---     local executor <close> = mp.ProcessPoolExecutor{ max_workers = 2 }
+  ---     print(executor:submit(string.upper, "done"):result())   --> DONE
+  ---@function mp.ProcessPoolExecutor
+  ---@param options? table `max_workers` (cpu_count), `initializer` function that each worker calls
+  --- first, `initargs` list, `max_tasks_per_child`
   ---@return multiprocessing.ProcessPoolExecutor
   return function(options)
     if type(options) == "number" then options = { max_workers = options } end
@@ -238,10 +281,17 @@ local UNTIL <const> = { ALL_COMPLETED = all_done, FIRST_COMPLETED = any_done,
 
 --- Waits for several futures.
 ---
---- *Blocks* until then or until the timeout. *Python*: returns two lists, in the order given.
+--- *Blocks* until then or until the timeout. *Python*: `concurrent.futures.wait`; two lists here,
+--- in the order given.
+---
+---     local executor <close> = mp.ProcessPoolExecutor{ max_workers = 2 }
+---     local list = { executor:submit(math.sqrt, 4), executor:submit(math.sqrt, 9) }
+---     local done, not_done = mp.futures.wait(list, 60)
+---     print(#done, #not_done)                   --> 2 0
+---@function mp.futures.wait
 ---@param list multiprocessing.Future[]
 ---@param timeout? number seconds; nil waits for ever
----@param return_when? string "ALL_COMPLETED" (default), "FIRST_COMPLETED", "FIRST_EXCEPTION"
+---@param return_when? "ALL_COMPLETED"|"FIRST_COMPLETED"|"FIRST_EXCEPTION" default the first
 ---@return multiprocessing.Future[] done
 ---@return multiprocessing.Future[] not_done
 function M.wait(list, timeout, return_when)
@@ -262,11 +312,17 @@ end
 --- Gives the futures as they are done.
 ---
 --- *Blocks* (the loop) until the next one is. *Raises* `TimeoutError`.
+--- *Python*: `concurrent.futures.as_completed`.
 ---
----     for future in mp.futures.as_completed(list) do print(future:result()) end
+---     local executor <close> = mp.ProcessPoolExecutor{ max_workers = 2 }
+---     local list = { executor:submit(math.sqrt, 4), executor:submit(math.sqrt, 9) }
+---     local sum = 0
+---     for future in mp.futures.as_completed(list, 60) do sum = sum + future:result() end
+---     print(sum)                                --> 5.0
+---@function mp.futures.as_completed
 ---@param list multiprocessing.Future[]
 ---@param timeout? number seconds from now; nil waits for ever
----@return function iterator
+---@return fun(): multiprocessing.Future?
 function M.as_completed(list, timeout)
   check_futures(list, "as_completed")
   local deadline = opts.deadline(timeout, 2, "as_completed", system.now, 2)

@@ -81,6 +81,12 @@ end
 -- listeners -------------------------------------------------------------------------------------
 
 --- Accepts connections of clients.
+---
+---     local listener <close> = mp.Listener{ authkey = "secret" }
+---     local function client(address)
+---       local conn <close> = mp.Client(address, { authkey = "secret" })
+---       conn:send("hello")
+---     end
 ---@class multiprocessing.Listener
 ---@field address string the port filled in
 ---@field last_accepted? string "host:port" or the path of the last client
@@ -122,9 +128,8 @@ end
 --- *Raises* `ProcessError` when it is in use or cannot be had; an error for TCP without a key.
 --- *Python*: `multiprocessing.connection.Listener`; there is no `family`, the address says it.
 ---
----     local listener <close> = mp.Listener{ authkey = "secret" }
----     local conn <close> = listener:accept()
----     conn:send(conn:recv() * 2)
+---     local listener <close> = mp.Listener{ address = "127.0.0.1:0", authkey = "secret" }
+---     print((listener.address:gsub("%d+$", "PORT")))   --> 127.0.0.1:PORT
 ---@param o? table `address` "host:port" (port 0: any) or a path (default: a fresh one); `backlog`
 --- 64; `authkey` string; `code` boolean, functions may pass (path only); `format` "frames" or
 --- "json"; `limit` bytes of a message, 256 MiB
@@ -155,6 +160,10 @@ end
 --- `TimeoutError`.
 --- *Blocks* up to the timeout; peers that are silent or talk rubbish delay nobody.
 --- *Python*: `Listener.accept`, which serves one handshake at a time.
+---
+---     mp.Process{ target = client, args = { listener.address } }:start()
+---     local conn <close> = listener:accept(60)
+---     print(conn:recv())                        --> hello
 ---@param timeout? number seconds; nil waits for ever
 ---@return multiprocessing.Connection
 function Listener:accept(timeout)
@@ -170,6 +179,10 @@ end
 
 --- A descriptor that is readable when `accept(0)` has something to do: a client has come, or says
 --- its part of the handshake (then `accept(0)` raises `TimeoutError`: it is not done yet).
+---
+---     mp.Process{ target = client, args = { listener.address } }:start()
+---     print(#mp.wait({ listener:fileno() }, 60))   --> 1
+---     listener:accept(60)
 ---@return integer
 function Listener:fileno()
   check_self(self, "fileno")
@@ -177,6 +190,9 @@ function Listener:fileno()
 end
 
 --- Stops listening; removes the path. Also by `<close>`.
+---
+---     listener:close()
+---     print(io.open(listener.address) == nil)   --> true
 function Listener:close()
   check_self(self, "close")
   self._handle:close()
@@ -196,9 +212,10 @@ local client_options <const> = {
 --- *Blocks* until the listener accepts.
 --- *Python*: `multiprocessing.connection.Client`.
 ---
+---     local listener <close> = mp.Listener{ authkey = "secret" }
+---     mp.Process{ target = function() listener:accept(60):send("welcome") end }:start()
 ---     local conn <close> = mp.Client(listener.address, { authkey = "secret" })
----     conn:send(21)
----     print(conn:recv())
+---     print(conn:recv())                        --> welcome
 ---@param address string "host:port" or a path
 ---@param o? table `authkey` string; `code` boolean, functions may pass if the listener allows them
 --- (path only), default true; `format`, `limit` as the listener's; `timeout` seconds

@@ -25,14 +25,20 @@ local function level_of(level, caller)
   error(("bad argument #1 to '%s' (unknown level '%s')"):format(caller, tostring(level)), 3)
 end
 
+--- The library's logger, one a process; children inherit its level, and whether it is shown.
+---
+---     local log = mp.log_to_stderr "info"
 ---@class multiprocessing.Logger
 local Logger = {}
 Logger.__index = Logger
 
 --- Writes `[LEVEL/ProcessName] message` to stderr if the logger is shown and the level is at
 --- least the logger's.
----@param level integer|string
+---
+---     log:log("warning", "%d left", 2)          --> [WARNING/MainProcess] 2 left
+---@param level integer|string 30 or "warning", for example
 ---@param format string as string.format takes it when there are more arguments
+---@param ... any
 function Logger:log(level, format, ...)
   local number = level_of(level, "log")
   if not state.shown or number < state.level then return end
@@ -41,11 +47,52 @@ function Logger:log(level, format, ...)
     process.current_process().name, text))
 end
 
+--- `log("debug", format, ...)`.
+---
+---     log:debug "hidden"
+---     log:set_level "debug"
+---     log:debug "shown"                         --> [DEBUG/MainProcess] shown
+---@function Logger:debug
+---@param format string
+---@param ... any
+
+--- `log("info", format, ...)`.
+---
+---     log:info "ready"                      --> [INFO/MainProcess] ready
+---@function Logger:info
+---@param format string
+---@param ... any
+
+--- `log("warning", format, ...)`.
+---
+---     log:warning "ready"                   --> [WARNING/MainProcess] ready
+---@function Logger:warning
+---@param format string
+---@param ... any
+
+--- `log("error", format, ...)`.
+---
+---     log:error "ready"                     --> [ERROR/MainProcess] ready
+---@function Logger:error
+---@param format string
+---@param ... any
+
+--- `log("critical", format, ...)`.
+---
+---     log:critical "ready"                  --> [CRITICAL/MainProcess] ready
+---@function Logger:critical
+---@param format string
+---@param ... any
+
 for _, name in ipairs { "debug", "info", "warning", "error", "critical" } do
   Logger[name] = function(self, format, ...) self:log(LEVELS[name:upper()], format, ...) end
 end
 
 --- Only messages of at least this level are shown.
+---
+---     log:set_level "error"
+---     log:info "hidden"
+---     log:error "shown"                         --> [ERROR/MainProcess] shown
 ---@param level integer|string 10 or "debug", for example
 function Logger:set_level(level)
   state.level = level_of(level, "set_level")
@@ -55,14 +102,21 @@ local logger = setmetatable({}, Logger)
 
 --- The library's logger. It shows nothing until `log_to_stderr` is called.
 ---
----     mp.log_to_stderr("info")
----     mp.get_logger():info("%d files", 3)
+--- *Python*: `multiprocessing.get_logger`, of the module logging.
+---
+---     mp.log_to_stderr "info"
+---     mp.get_logger():info("%d files", 3)       --> [INFO/MainProcess] 3 files
 ---@return multiprocessing.Logger
 function M.get_logger()
   return logger
 end
 
 --- Has the logger write to stderr, in this process and its future children.
+---
+---     local p = mp.Process{ target = function() mp.get_logger():info "here" end }
+---     mp.log_to_stderr "info"
+---     p:start()
+---     p:join()                                  --> [INFO/Process-1] here
 ---@param level? integer|string default: the level is left as it is
 ---@return multiprocessing.Logger
 function M.log_to_stderr(level)

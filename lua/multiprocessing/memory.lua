@@ -12,12 +12,17 @@ local M = {}
 -- SharedMemory --------------------------------------------------------------------------------
 
 --- Bytes that processes share. Offsets are counted from 1; what lies outside raises.
+---
+---     local shm = mp.SharedMemory{ size = 100 }
 ---@class multiprocessing.SharedMemory
 ---@field name? string  nil when it has none
 ---@field size integer  bytes, as they were asked for
 local Memory = core.SharedMemory
 
 --- `n` bytes from `offset` on, as a string.
+---
+---     shm:write(1, "hello")
+---     print(shm:read(2, 3))                     --> ell
 ---@function SharedMemory:read
 ---@param offset? integer default 1
 ---@param n? integer      default: all that follow
@@ -25,12 +30,19 @@ local Memory = core.SharedMemory
 Memory.read = Memory.read
 
 --- Writes a string.
+---
+---     shm:write(96, "hello")
+---     print(pcall(shm.write, shm, 97, "hello")) --> false 5 bytes at offset 97 are outside this memory (1..100)
 ---@function SharedMemory:write
 ---@param offset integer
 ---@param s string
 Memory.write = Memory.write
 
 --- Ends this process's use; `<close>` does the same.
+---
+---     shm:close()
+---     local _, e = pcall(shm.read, shm)
+---     print(e.name)                             --> ClosedError
 ---@function SharedMemory:close
 Memory.close = Memory.close
 
@@ -47,9 +59,9 @@ local function check_range(self, offset, n)
   end
 end
 
---- Writes values in a format of `string.pack`.
+--- Writes values in a format of `string.pack`. (`fmt` stands first, as in `string.pack`.)
 ---
----     shm:pack("<i4 d", 1, 42, 0.5)
+---     print(shm:pack("<i4 d", 1, 42, 0.5))      --> 13
 ---@param fmt string
 ---@param offset integer
 ---@param ... any
@@ -80,7 +92,8 @@ end
 
 --- Reads values in a format of `string.unpack`.
 ---
----     local n, x = shm:unpack("<i4 d", 1)
+---     shm:pack("<i4 z", 1, 42, "hello")
+---     print(shm:unpack("<i4 z", 1))             --> 42 hello 11
 ---@param fmt string
 ---@param offset? integer default 1
 ---@return any ... the values, and the offset behind them
@@ -99,6 +112,11 @@ end
 
 --- Removes the name: no process can attach by it any more; who has the memory keeps it. Without a
 --- name there is nothing to do.
+---
+---     local named = mp.SharedMemory{ name = "mplua-example", create = true, size = 10 }
+---     named:unlink()
+---     local _, e = pcall(mp.SharedMemory, "mplua-example")
+---     print(e.name)                             --> ProcessError
 function Memory:unlink() -- luacheck: ignore 212/self
 end
 
@@ -133,8 +151,11 @@ local take = options.taker("SharedMemory", "name", "create", "size")
 --- *Python*: `shared_memory.SharedMemory`; there a tracker process removes names on its own.
 ---
 ---     local shm = mp.SharedMemory{ size = 1000 }
----     shm:write(1, "hello")
----@param name? string
+---     local p = mp.Process{ target = function() shm:write(1, "hello") end }
+---     p:start()
+---     p:join()
+---     print(shm:read(1, 5))                     --> hello
+---@param name? string letters, digits and the like
 ---@param create? boolean default: true without a name
 ---@param size? integer   bytes, zero at first; only to create
 ---@return multiprocessing.SharedMemory
@@ -165,6 +186,8 @@ local NIL <const>, BOOLEAN <const>, INTEGER <const>, FLOAT <const>, STRING <cons
 --- A list of fixed length in shared memory: nil, booleans, numbers, strings. Elements can be
 --- changed as long as they have room: a number has 8 bytes, a string those of its first value and
 --- up to 8 more.
+---
+---     local l = mp.ShareableList{ 10, "two", 10 }
 ---@class multiprocessing.ShareableList
 ---@field name? string
 local List = {}
@@ -242,6 +265,9 @@ function List:__newindex(i, v)
 end
 
 --- Where `v` is first.
+---
+---     print(l:index(10), l:index("none"))       --> 1 nil
+---@function ShareableList:index
 ---@param v any
 ---@return integer? i nil when it is not there
 function methods:index(v)
@@ -249,9 +275,13 @@ function methods:index(v)
   for i = 1, #self do
     if self[i] == v then return i end
   end
+  return nil
 end
 
 --- How often `v` is there.
+---
+---     print(l:count(10))                        --> 2
+---@function ShareableList:count
 ---@param v any
 ---@return integer
 function methods:count(v)
@@ -264,12 +294,22 @@ function methods:count(v)
 end
 
 --- Ends this process's use.
+---
+---     l:close()
+---     local _, e = pcall(l.count, l, 10)
+---     print(e.name)                             --> ClosedError
+---@function ShareableList:close
 function methods:close()
   check_list(self, "close")
   rawget(self, "_memory"):close()
 end
 
 --- Removes the name.
+---
+---     local named = mp.ShareableList({ 1 }, "mplua-example-list")
+---     print(mp.ShareableList(nil, "mplua-example-list")[1])   --> 1
+---     named:unlink()
+---@function ShareableList:unlink
 function methods:unlink()
   check_list(self, "unlink")
   rawget(self, "_memory"):unlink()
@@ -314,8 +354,9 @@ end
 ---
 ---     local l = mp.ShareableList{ 1, "two", 3.5, nil, true, n = 5 }
 ---     l[2] = "2"
+---     print(#l, l[1], l[2], l[3], l[4], l[5])   --> 5 1 2 3.5 nil true
 ---@param list? any[] nil attaches; a field `n` gives its length where there are nils
----@param name? string
+---@param name? string as SharedMemory's
 ---@return multiprocessing.ShareableList
 function M.ShareableList(list, name)
   options.check(list == nil or type(list) == "table", 1, "ShareableList", "list", list)

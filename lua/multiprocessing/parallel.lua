@@ -23,7 +23,9 @@ function M.bind(context)
   --- *Blocks* until all is done. *Raises* the first error in the items' order.
   --- *Python*: joblib's `Parallel(n_jobs)(delayed(f)(x) for x in items)`.
   ---
-  ---     local roots = mp.parallel(-1, math.sqrt, {1, 4, 9})
+  ---     local roots = mp.parallel(-1, math.sqrt, { 1, 4, 9 })
+  ---     print(table.concat(roots, " "))           --> 1.0 2.0 3.0
+  ---@function mp.parallel
   ---@param n_jobs integer workers; 1: in this process; -1: all CPUs, -2: all but one
   ---@param f function
   ---@param items table|function list, or a function that returns the next item

@@ -25,6 +25,9 @@ local started = 0      -- since the last look at all of them
 
 -- the class ---------------------------------------------------------------------------------
 
+--- A child: what it will do, and how it ended. Fields set before `start` are there in the child.
+---
+---     local p = mp.Process{ target = print, args = { "hello" } }
 ---@class multiprocessing.Process
 ---@field name string       settable; "Process-1" by default
 ---@field daemon boolean    ends with its parent; inherited; settable before start
@@ -87,16 +90,19 @@ local function identity_of(self)
   return self._prefix and self._prefix .. ":" .. self._number or tostring(self._number)
 end
 
---- Prepares a process that is not started yet.
+--- Prepares a process; `mp.Process(options)` calls it. A subclass's own `init` calls that of its
+--- `super`.
 ---
---- *Raises* on unknown options and wrong types.
---- *Python*: `Process(target=, name=, args=, daemon=)`; no `group`, no `kwargs`.
----
----     local p = mp.Process{ target = print, args = { "hello" } }
----     p:start()
----     p:join()
----@param options? table `target` function; `args` list (with `n` it may hold nils); `name` string;
---- `daemon` boolean, default that of this process; `memory_limit` bytes of Lua memory
+---     local Greeter = mp.Process:extend "Greeter"
+---     function Greeter:init(options)
+---       Greeter.super.init(self, {})
+---       self.greeting = options.greeting
+---     end
+---     function Greeter:run() print(self.greeting) end
+---     local g = Greeter{ greeting = "good morning" }
+---     g:start()
+---     g:join()                                  --> good morning
+---@param options? table as `mp.Process` takes them
 function Process:init(options)
   local level = level_of_user()
   check_options(options, level)
@@ -119,6 +125,8 @@ function Process:init(options)
 end
 
 --- What the child does: calls `target` with `args`. Subclasses replace it.
+---
+---     p:run()                                   --> hello
 function Process:run()
   if self._target then self._target(table.unpack(self._args, 1, self._args.n or #self._args)) end
 end
@@ -219,10 +227,14 @@ end
 --- *Python*: `class My(Process)`.
 ---
 ---     local My = mp.Process:extend "My"
----     function My:run() print(self.name) end
----     My{}:start()
+---     function My:run() print(self.word) end
+---     local my = My{}
+---     my.word = "hello"
+---     my:start()
+---     my:join()                                 --> hello
+---@function Process:extend
 ---@param name string the class's name; its processes are called "My-3"
----@return table class call it with a table of options
+---@return multiprocessing.Process class call it with a table of options
 function Process:extend(name)
   check(type(name) == "string", 2,
     "bad argument #1 to 'extend' (string expected, got %s)", type(name))
@@ -264,6 +276,9 @@ end
 ---
 --- *Raises* on a second call; `ProcessError` when the system has no room for another process;
 --- `SerializationError` under spawn and forkserver when something cannot be sent.
+---
+---     p:start()
+---     p:join()                                  --> hello
 function Process:start()
   check_self(self, "start")
   check(not handles[self], 2, "cannot start %s: it has been started before", self.name)
@@ -289,6 +304,10 @@ end
 ---
 --- *Blocks* until then or until the timeout. *Raises* before `start`.
 --- *Python*: returns nothing there.
+---
+---     local sleeper = mp.Process{ target = mp.sleep, args = { 60 }, daemon = true }
+---     sleeper:start()
+---     print(sleeper:join(0.01))                 --> false
 ---@param timeout? number seconds; nil waits for ever
 ---@return boolean ended false on timeout
 function Process:join(timeout)
@@ -299,7 +318,11 @@ function Process:join(timeout)
   return ended(self, timeout)
 end
 
---- Does the child still run?
+--- Does the child still run? *Raises* before `start`.
+---
+---     local sleeper = mp.Process{ target = mp.sleep, args = { 60 }, daemon = true }
+---     sleeper:start()
+---     print(sleeper:is_alive())                 --> true
 ---@return boolean
 function Process:is_alive()
   check_self(self, "is_alive")
@@ -315,14 +338,41 @@ local function signaller(method, signal)
   end
 end
 
---- Sends SIGTERM; nothing happens after the end.
+--- Sends SIGTERM; nothing happens after the end. *Raises* before `start`.
+---
+---     local sleeper = mp.Process{ target = mp.sleep, args = { 60 } }
+---     sleeper:start()
+---     sleeper:terminate()
+---     sleeper:join()
+---     print(sleeper.exitcode)                   --> -15
+---@function Process:terminate
 Process.terminate = signaller("terminate", 15)
---- Sends SIGKILL; nothing happens after the end.
+--- Sends SIGKILL; nothing happens after the end. *Raises* before `start`.
+---
+---     local sleeper = mp.Process{ target = mp.sleep, args = { 60 } }
+---     sleeper:start()
+---     sleeper:kill()
+---     sleeper:join()
+---     print(sleeper.exitcode)                   --> -9
+---@function Process:kill
 Process.kill = signaller("kill", 9)
---- Sends SIGINT: raises `interrupted!` in the child.
+--- Sends SIGINT: raises `interrupted!` in the child, which ends silently with -2 when it does not
+--- catch it. *Raises* before `start`.
+---
+---     local sleeper = mp.Process{ target = mp.sleep, args = { 60 } }
+---     sleeper:start()
+---     sleeper:interrupt()
+---     sleeper:join()
+---     print(sleeper.exitcode)                   --> -2
+---@function Process:interrupt
 Process.interrupt = signaller("interrupt", 2)
 
 --- Gives back what the handle holds. *Raises* while the child runs.
+---
+---     p:start()
+---     p:join()                                  --> hello
+---     p:close()
+---     print(pcall(p.is_alive, p))               --> false ClosedError: cannot is_alive Process-1: it was closed
 function Process:close()
   check_self(self, "close")
   if self._closed then return end
@@ -410,14 +460,30 @@ end
 -- the module's functions --------------------------------------------------------------------
 
 --- The Process object of this process.
+---
+--- *Python*: `multiprocessing.current_process`.
+---
+---     print(mp.current_process().name)          --> MainProcess
 ---@return multiprocessing.Process
 function M.current_process()
   return current
 end
 
+--- The process that started this one.
+---
+---     local function child() return mp.parent_process() end
+---@class multiprocessing.ParentProcess
+---@field name string
+---@field pid integer
 local ParentProcess = {}
 ParentProcess.__index = ParentProcess
 
+--- Does it still run?
+---
+---     local p = mp.Process{ target = function() print(child():is_alive()) end }
+---     p:start()
+---     p:join()                                  --> true
+---@return boolean
 function ParentProcess:is_alive()
   return core.alive(self.slot)
 end
@@ -426,7 +492,14 @@ function ParentProcess:__tostring()
   return ("<ParentProcess name='%s' pid=%d>"):format(self.name, self.pid)
 end
 
---- The process that started this one (`name`, `pid`, `is_alive()`); nil in the first process.
+--- The process that started this one; nil in the first process.
+---
+--- *Python*: `multiprocessing.parent_process`.
+---
+---     local p = mp.Process{ target = function() print(mp.parent_process().name) end }
+---     p:start()
+---     p:join()                                  --> MainProcess
+---@return multiprocessing.ParentProcess?
 function M.parent_process()
   if not is_child then return nil end
   return setmetatable({
@@ -435,6 +508,10 @@ function M.parent_process()
 end
 
 --- The children of this process that still run; collects those that have ended.
+---
+---     local p = mp.Process{ target = mp.sleep, args = { 60 }, daemon = true }
+---     p:start()
+---     print(#mp.active_children())              --> 1
 ---@return multiprocessing.Process[]
 function M.active_children()
   local alive = {}
@@ -444,6 +521,19 @@ function M.active_children()
   table.sort(alive, function(a, b) return a.pid < b.pid end)
   return alive
 end
+
+--- Makes a process that is not started yet.
+---
+--- *Raises* on unknown options and wrong types.
+--- *Python*: `Process(target=, name=, args=, daemon=)`; no `group`, no `kwargs`.
+---
+---     local p = mp.Process{ target = print, args = { "hello" } }
+---     p:start()
+---     p:join()                                  --> hello
+---@function mp.Process
+---@param options? table `target` function; `args` list (with `n` it may hold nils); `name` string;
+--- `daemon` boolean, default that of this process; `memory_limit` bytes of Lua memory
+---@return multiprocessing.Process
 
 --- The class Process whose instances start by the method of the given context.
 function M.bind(context)

@@ -11,6 +11,8 @@ local M = {}
 
 --- First in, first out, between any number of producers and consumers; each message is got exactly
 --- once. Can be sent in messages, to processes that run already, too.
+---
+---     local q = mp.Queue()
 ---@class multiprocessing.Queue
 local Queue = core.methods
 
@@ -22,6 +24,7 @@ local Queue = core.methods
 --- *Python*: `Queue.put`; there a thread serializes later, and errors are lost.
 ---
 ---     q:put{ name = "a", data = { 1, 2, 3 } }
+---     print(q:get().data[3])                    --> 3
 ---@function Queue:put
 ---@param v any
 ---@param block? boolean default true
@@ -29,6 +32,11 @@ local Queue = core.methods
 Queue.put = Queue.put
 
 --- `put(v, false)`.
+---
+---     local small = mp.Queue(1)
+---     small:put_nowait "first"
+---     local _, e = pcall(small.put_nowait, small, "second")
+---     print(e.name)                             --> Full
 ---@function Queue:put_nowait
 ---@param v any
 Queue.put_nowait = Queue.put_nowait
@@ -40,6 +48,7 @@ Queue.put_nowait = Queue.put_nowait
 --- *Python*: has none.
 ---
 ---     q:put_many{ 1, 2, 3 }
+---     print(q:qsize())                          --> 3
 ---@function Queue:put_many
 ---@param list any[] a field `n` gives its length where there are nils
 ---@param block? boolean default true
@@ -52,7 +61,8 @@ Queue.put_many = Queue.put_many
 --- *Blocks* while the queue is empty.
 --- *Python*: `Queue.get`.
 ---
----     local v = q:get(true, 0.5)
+---     q:put "news"
+---     print(q:get(true, 0.5))                   --> news
 ---@function Queue:get
 ---@param block? boolean default true
 ---@param timeout? number seconds; nil waits for ever
@@ -60,6 +70,9 @@ Queue.put_many = Queue.put_many
 Queue.get = Queue.get
 
 --- `get(false)`.
+---
+---     local _, e = pcall(q.get_nowait, q)
+---     print(e.name)                             --> Empty
 ---@function Queue:get_nowait
 ---@return any
 Queue.get_nowait = Queue.get_nowait
@@ -69,8 +82,9 @@ Queue.get_nowait = Queue.get_nowait
 --- *Blocks* up to the timeout.
 --- *Python*: has none.
 ---
----     local ok, v = q:try_get()
----     if not ok then print("nothing: " .. v) end
+---     print(q:try_get())                        --> false Empty
+---     q:put "news"
+---     print(q:try_get())                        --> true news
 ---@function Queue:try_get
 ---@param timeout? number seconds, default 0
 ---@return boolean ok
@@ -84,7 +98,8 @@ Queue.try_get = Queue.try_get
 --- *Blocks* while the queue is empty.
 --- *Python*: has none.
 ---
----     for _, v in ipairs(q:get_many(100)) do work(v) end
+---     q:put_many{ "a", "b", "c" }
+---     print(table.concat(q:get_many(100), " ")) --> a b c
 ---@function Queue:get_many
 ---@param max integer at least 1
 ---@param timeout? number seconds; nil waits for ever
@@ -92,16 +107,25 @@ Queue.try_get = Queue.try_get
 Queue.get_many = Queue.get_many
 
 --- The number of messages in the queue, exact at the moment of the call.
+---
+---     q:put(1)
+---     print(q:qsize())                          --> 1
 ---@function Queue:qsize
 ---@return integer
 Queue.qsize = Queue.qsize
 
 --- Is there no message now?
+---
+---     print(q:empty())                          --> true
 ---@function Queue:empty
 ---@return boolean
 Queue.empty = Queue.empty
 
 --- Would `put` have to wait now?
+---
+---     local small = mp.Queue(1)
+---     small:put(1)
+---     print(small:full(), q:full())             --> true false
 ---@function Queue:full
 ---@return boolean
 Queue.full = Queue.full
@@ -110,8 +134,10 @@ Queue.full = Queue.full
 ---
 --- *Python*: `queue.Queue.shutdown` of 3.13, which multiprocessing lacks.
 ---
+---     q:put "last"
 ---     q:shutdown()
----     for n, v in q:iter() do print(n, v) end -- the rest, then it ends
+---     print(q:get())                            --> last
+---     print(q:try_get())                        --> false ShutDown
 ---@function Queue:shutdown
 ---@param immediate? boolean drops what is in the queue, and `get` raises at once
 Queue.shutdown = Queue.shutdown
@@ -120,29 +146,52 @@ Queue.shutdown = Queue.shutdown
 ---
 --- *Blocks* while the queue is empty.
 --- *Python*: `iter(q.get, sentinel)`.
+---
+---     q:put_many{ "a", "b" }
+---     q:shutdown()
+---     for n, v in q:iter() do print(n, v) end
+---     --> 1 a
+---     --> 2 b
 ---@function Queue:iter
 ---@return fun(): integer, any
 Queue.iter = Queue.iter
 
 --- Ends this process's use of the queue: every other method raises `ClosedError` afterwards.
+---
+---     q:close()
+---     local _, e = pcall(q.put, q, 1)
+---     print(e.name)                             --> ClosedError
 ---@function Queue:close
 Queue.close = Queue.close
 
 --- Nothing: there is no thread to join. For scripts that come from Python.
+---
+---     q:join_thread()
+---     print "at once"                           --> at once
 ---@function Queue:join_thread
 Queue.join_thread = Queue.join_thread
 
 --- Nothing: see `join_thread`.
+---
+---     q:cancel_join_thread()
+---     print "nothing to cancel"                 --> nothing to cancel
 ---@function Queue:cancel_join_thread
 Queue.cancel_join_thread = Queue.cancel_join_thread
 
 --- A Queue that knows which messages were worked off.
+---
+---     local q = mp.JoinableQueue()
 ---@class multiprocessing.JoinableQueue: multiprocessing.Queue
 
 --- Says that a message that was taken is worked off.
 ---
 --- *Raises* an error when called more often than messages were put.
 --- *Python*: `JoinableQueue.task_done`.
+---
+---     q:put "work"
+---     q:get()
+---     q:task_done()
+---     print(q:join(1))                           --> true
 ---@function JoinableQueue:task_done
 Queue.task_done = Queue.task_done
 
@@ -151,6 +200,9 @@ Queue.task_done = Queue.task_done
 --- *Raises* `WorkerLostError` when all that is undone was taken by processes that are dead.
 --- *Blocks*.
 --- *Python*: `JoinableQueue.join`, which has no timeout and waits for the dead for ever.
+---
+---     q:put "work"
+---     print(q:join(0.01))                       --> false
 ---@function JoinableQueue:join
 ---@param timeout? number seconds; nil waits for ever
 ---@return boolean done false on timeout
@@ -167,9 +219,11 @@ local take_simple <const> = options.taker("SimpleQueue")
 
 --- Makes a queue.
 ---
+--- *Python*: `multiprocessing.Queue`; joining a producer before its queue is drained is safe here.
+---
 ---     local q = mp.Queue()
 ---     mp.Process{ target = function() q:put("hello") end }:start()
----     print(q:get())
+---     print(q:get())                            --> hello
 ---@param maxsize? integer messages; 0, the default: no limit
 ---@return multiprocessing.Queue
 function M.Queue(...)
@@ -177,6 +231,14 @@ function M.Queue(...)
 end
 
 --- Makes a queue with `task_done` and `join`.
+---
+--- *Python*: `multiprocessing.JoinableQueue`.
+---
+---     local q = mp.JoinableQueue()
+---     local function work() for _ = 1, 3 do q:get() q:task_done() end end
+---     mp.Process{ target = work }:start()
+---     q:put_many{ 1, 2, 3 }
+---     print(q:join(60))                         --> true
 ---@param maxsize? integer messages; 0, the default: no limit
 ---@return multiprocessing.JoinableQueue
 function M.JoinableQueue(...)
@@ -184,6 +246,12 @@ function M.JoinableQueue(...)
 end
 
 --- Makes a queue of which Python knows `put`, `get`, `empty` and `close`.
+---
+--- *Python*: `multiprocessing.SimpleQueue`.
+---
+---     local q = mp.SimpleQueue()
+---     q:put(1)
+---     print(q:get(), q:empty())                 --> 1 true
 ---@return multiprocessing.Queue
 function M.SimpleQueue(...)
   take_simple(...)

@@ -13,6 +13,8 @@ local M = { classes = core }
 -- held locks ----------------------------------------------------------------------------------
 
 --- What `hold` returns: a to-be-closed value that releases the lock at the end of its block.
+---
+---     local lock = mp.Lock()
 ---@class multiprocessing.Held
 ---@field abandoned boolean the holder before us died with the lock
 local Held = { __name = "multiprocessing.Held" }
@@ -66,6 +68,8 @@ local taker = options.taker
 -- Lock, RLock ---------------------------------------------------------------------------------
 
 --- One process at a time. Whoever holds it, any process may release it.
+---
+---     local lock = mp.Lock()
 ---@class multiprocessing.Lock
 local Lock = core.Lock
 M.add_hold(Lock)
@@ -76,7 +80,8 @@ M.add_hold(Lock)
 --- returns `true, "abandoned"`: at once if it is dead already, else within a second of its death.
 --- *Python*: `Lock.acquire`; there a dead holder keeps the lock for ever.
 ---
----     if lock:acquire(true, 0.5) then lock:release() end
+---     print(lock:acquire())                     --> true
+---     print(lock:acquire(true, 0.01))           --> false
 ---@function Lock:acquire
 ---@param block? boolean   default true; false does not wait
 ---@param timeout? number  seconds; nil waits for ever
@@ -88,6 +93,10 @@ Lock.acquire = Lock.acquire
 ---
 --- *Raises* when nobody holds it.
 --- *Python*: `Lock.release`.
+---
+---     lock:acquire()
+---     lock:release()
+---     print(lock:locked())                      --> false
 ---@function Lock:release
 Lock.release = Lock.release
 
@@ -96,8 +105,11 @@ Lock.release = Lock.release
 --- *Blocks* as `acquire`.
 --- *Python*: `with lock:`.
 ---
----     local held <close> = lock:hold()
----     if held.abandoned then repair() end
+---     do
+---       local held <close> = lock:hold()
+---       print(lock:locked(), held.abandoned)    --> true false
+---     end
+---     print(lock:locked())                      --> false
 ---@function Lock:hold
 ---@return multiprocessing.Held
 Lock.hold = hold
@@ -108,14 +120,16 @@ Lock.hold = hold
 --- *Blocks* as `acquire`.
 --- *Python*: `with lock:`.
 ---
----     local sum = lock:with(function(a, b) return a + b end, 1, 2)
+---     print(lock:with(function(a, b) return a + b end, 1, 2))   --> 3
 ---@function Lock:with
 ---@param f function
----@param ... any
+---@param ... any its arguments
 ---@return any ...
 Lock.with = with
 
 --- Does any process hold it? (A dead holder does until somebody acquires it.)
+---
+---     print(lock:locked())                      --> false
 ---@function Lock:locked
 ---@return boolean
 Lock.locked = Lock.locked
@@ -127,6 +141,13 @@ local take_lock = taker "Lock"
 --- *Python*: `multiprocessing.Lock`.
 ---
 ---     local lock = mp.Lock()
+---     local function work()
+---       local held <close> = lock:hold()
+---       print "one at a time"
+---     end
+---     local p = mp.Process{ target = work }
+---     p:start()
+---     p:join()                                  --> one at a time
 ---@return multiprocessing.Lock
 function M.Lock(...)
   take_lock(...)
@@ -135,6 +156,8 @@ end
 
 --- A lock that the process which holds it can take again; it must release it as often. A forked
 --- child does not hold what its parent holds.
+---
+---     local lock = mp.RLock()
 ---@class multiprocessing.RLock: multiprocessing.Lock
 local RLock = core.RLock
 M.add_hold(RLock)
@@ -142,6 +165,12 @@ M.add_hold(RLock)
 --- Lets one level go.
 ---
 --- *Raises* when this process does not hold it.
+--- *Python*: `RLock.release`.
+---
+---     lock:acquire()
+---     lock:acquire()
+---     lock:release()
+---     print(lock:locked())                      --> true
 ---@function RLock:release
 RLock.release = RLock.release
 
@@ -152,6 +181,7 @@ local take_rlock = taker "RLock"
 --- *Python*: `multiprocessing.RLock`, whose owner is the thread.
 ---
 ---     local lock = mp.RLock()
+---     print(lock:acquire(), lock:acquire())     --> true true
 ---@return multiprocessing.RLock
 function M.RLock(...)
   take_rlock(...)
@@ -169,13 +199,17 @@ end
 
 --- A number of units; `acquire` takes one and waits while there is none, `release` gives one, in
 --- any process. The units have no owners: those that a dead process took are gone.
----@class multiprocessing.Semaphore
+---
+---     local slots = mp.Semaphore(3)
+---@class multiprocessing.Semaphore: multiprocessing.Lock
 local Semaphore = core.Semaphore
 M.add_hold(Semaphore)
 
 --- Takes one unit.
 ---
 --- *Blocks* while there is none.
+---
+---     print(slots:acquire(), slots:get_value())  --> true 2
 ---@function Semaphore:acquire
 ---@param block? boolean   default true
 ---@param timeout? number  seconds; nil waits for ever
@@ -183,15 +217,22 @@ M.add_hold(Semaphore)
 Semaphore.acquire = Semaphore.acquire
 
 --- Gives one unit. Never blocks.
+---
+---     slots:release()
+---     print(slots:get_value())                   --> 4
 ---@function Semaphore:release
 Semaphore.release = Semaphore.release
 
 --- How many units are there at this moment.
+---
+---     print(slots:get_value())                   --> 3
 ---@function Semaphore:get_value
 ---@return integer
 Semaphore.get_value = Semaphore.get_value
 
 --- Would `acquire` have to wait?
+---
+---     print(slots:locked())                      --> false
 ---@function Semaphore:locked
 ---@return boolean
 Semaphore.locked = Semaphore.locked
@@ -202,7 +243,8 @@ local take_semaphore = taker("Semaphore", "value")
 ---
 --- *Python*: `multiprocessing.Semaphore`.
 ---
----     local slots = mp.Semaphore(3)
+---     local slots = mp.Semaphore(1)
+---     print(slots:acquire(), slots:acquire(false))   --> true false
 ---@param value? integer units at the beginning, default 1
 ---@return multiprocessing.Semaphore
 function M.Semaphore(...)
@@ -212,6 +254,8 @@ end
 
 --- A Semaphore whose units belong to the processes that took them: what a process holds when it
 --- dies or ends comes back. It never has more units than at the beginning.
+---
+---     local slots = mp.BoundedSemaphore(3)
 ---@class multiprocessing.BoundedSemaphore: multiprocessing.Semaphore
 local BoundedSemaphore = core.BoundedSemaphore
 M.add_hold(BoundedSemaphore)
@@ -219,6 +263,10 @@ M.add_hold(BoundedSemaphore)
 --- Gives one unit back: this process's own, or, if it has none, another's.
 ---
 --- *Raises* when all units are free.
+---
+---     slots:acquire()
+---     slots:release()
+---     print(slots:get_value(), (pcall(slots.release, slots)))   --> 3 false
 ---@function BoundedSemaphore:release
 BoundedSemaphore.release = BoundedSemaphore.release
 
@@ -228,8 +276,12 @@ local take_bounded = taker("BoundedSemaphore", "value")
 ---
 --- *Python*: `multiprocessing.BoundedSemaphore`; there a dead process's units are lost.
 ---
----     local slots = mp.BoundedSemaphore(3)
----@param value? integer units, default 1
+---     local slots = mp.BoundedSemaphore(1)
+---     local p = mp.Process{ target = function() slots:acquire() end } -- and ends with it
+---     p:start()
+---     p:join()
+---     print(slots:acquire(true, 60))            --> true
+---@param value? integer units at the beginning, default 1
 ---@return multiprocessing.BoundedSemaphore
 function M.BoundedSemaphore(...)
   local value = take_bounded(...)
@@ -239,17 +291,29 @@ end
 -- Event ---------------------------------------------------------------------------------------
 
 --- A flag that processes wait for.
+---
+---     local event = mp.Event()
 ---@class multiprocessing.Event
 local Event = core.Event
 
 --- Raises the flag; all who wait go on, however soon it is cleared again.
+---
+---     event:set()
+---     print(event:is_set())                      --> true
 ---@function Event:set
 Event.set = Event.set
 
 --- Takes the flag down.
+---
+---     event:set()
+---     event:clear()
+---     print(event:is_set())                      --> false
 ---@function Event:clear
 Event.clear = Event.clear
 
+--- Is the flag up?
+---
+---     print(event:is_set())                     --> false
 ---@function Event:is_set
 ---@return boolean
 Event.is_set = Event.is_set
@@ -259,7 +323,7 @@ Event.is_set = Event.is_set
 --- *Blocks* until it is set.
 --- *Python*: `Event.wait`.
 ---
----     if not event:wait(0.5) then print "still waiting" end
+---     print(event:wait(0.01))                   --> false
 ---@function Event:wait
 ---@param timeout? number seconds; nil waits for ever
 ---@return boolean set false on timeout
@@ -272,6 +336,8 @@ local take_event = taker "Event"
 --- *Python*: `multiprocessing.Event`.
 ---
 ---     local ready = mp.Event()
+---     mp.Process{ target = function() ready:set() end }:start()
+---     print(ready:wait(60))                     --> true
 ---@return multiprocessing.Event
 function M.Event(...)
   take_event(...)
@@ -281,6 +347,8 @@ end
 -- Condition -----------------------------------------------------------------------------------
 
 --- Waiting, with a lock held, for a change of what the lock protects. Has its lock's methods.
+---
+---     local cond = mp.Condition()
 ---@class multiprocessing.Condition: multiprocessing.RLock
 local Condition = core.Condition
 M.add_hold(Condition)
@@ -292,7 +360,7 @@ M.add_hold(Condition)
 --- *Python*: `Condition.wait`; there `notify` hangs once a waiter was killed.
 ---
 ---     local held <close> = cond:hold()
----     local notified = cond:wait(0.5)
+---     print(cond:wait(0.01))                    --> false
 ---@function Condition:wait
 ---@param timeout? number seconds; nil waits for ever
 ---@return boolean notified  false on timeout
@@ -302,11 +370,19 @@ Condition.wait = Condition.wait
 --- Wakes up to `n` live waiters, the oldest first; who waits later is not woken.
 ---
 --- *Raises* when this process does not hold the lock. Never blocks.
+---
+---     local held <close> = cond:hold()
+---     cond:notify(2)
+---     print "two may go on"                     --> two may go on
 ---@function Condition:notify
 ---@param n? integer default 1
 Condition.notify = Condition.notify
 
---- Wakes all waiters.
+--- Wakes all waiters. *Raises* when this process does not hold the lock.
+---
+---     local held <close> = cond:hold()
+---     cond:notify_all()
+---     print "all may go on"                     --> all may go on
 ---@function Condition:notify_all
 Condition.notify_all = Condition.notify_all
 
@@ -318,7 +394,13 @@ local now <const> = require("multiprocessing.core.system").now
 --- *Blocks* as `wait`.
 --- *Python*: `Condition.wait_for`.
 ---
----     cond:wait_for(function() return value.value > 3 end)
+---     local v = mp.Value("i", 0)
+---     local function count()
+---       for i = 1, 5 do cond:with(function() v.value = i cond:notify_all() end) end
+---     end
+---     mp.Process{ target = count }:start()
+---     local held <close> = cond:hold()
+---     print(cond:wait_for(function() return v.value > 3 end, 60))   --> true
 ---@param f fun(): any  called with the lock held
 ---@param timeout? number seconds for all of it; nil waits for ever
 ---@return any value the last of `f`; false or nil on timeout
@@ -349,6 +431,13 @@ local take_condition = taker("Condition", "lock")
 --- *Python*: `multiprocessing.Condition`.
 ---
 ---     local cond = mp.Condition()
+---     local ready = mp.Value("i", 0)
+---     mp.Process{ target = function()
+---       cond:with(function() ready.value = 1 cond:notify() end)
+---     end }:start()
+---     local held <close> = cond:hold()
+---     while ready.value == 0 do cond:wait() end
+---     print "ready"                             --> ready
 ---@param lock? multiprocessing.Lock|multiprocessing.RLock default: an RLock of its own
 ---@return multiprocessing.Condition
 function M.Condition(...)
@@ -363,10 +452,12 @@ end
 
 --- Processes that wait for each other. A party that dies while it waits does not count; the others
 --- wait until enough live ones are there.
+---
+---     local barrier = mp.Barrier(1)
 ---@class multiprocessing.Barrier
 ---@field parties integer   how many go on together
 ---@field n_waiting integer how many live ones wait now
----@field broken boolean
+---@field broken boolean    a party gave up; `reset` mends it
 local Barrier = core.Barrier
 
 --- Waits until `parties` processes are there. One of them runs the action first.
@@ -376,17 +467,25 @@ local Barrier = core.Barrier
 --- *Blocks* until all are there.
 --- *Python*: `Barrier.wait`, which returns 0 to parties - 1.
 ---
----     if barrier:wait() == 1 then print "the first to come" end
+---     print(barrier:wait())                     --> 1
 ---@function Barrier:wait
 ---@param timeout? number seconds; nil: the barrier's default
 ---@return integer place 1..parties, each once
 Barrier.wait = Barrier.wait
 
 --- Makes the barrier whole and empty; who waits gets `BrokenBarrierError`.
+---
+---     barrier:abort()
+---     barrier:reset()
+---     print(barrier.broken)                      --> false
 ---@function Barrier:reset
 Barrier.reset = Barrier.reset
 
 --- Breaks the barrier, until `reset`.
+---
+---     barrier:abort()
+---     local _, e = pcall(barrier.wait, barrier)
+---     print(e.name)                             --> BrokenBarrierError
 ---@function Barrier:abort
 Barrier.abort = Barrier.abort
 
@@ -397,6 +496,8 @@ local take_barrier = taker("Barrier", "parties", "action", "timeout")
 --- *Python*: `multiprocessing.Barrier`; there a killed party hangs the others.
 ---
 ---     local barrier = mp.Barrier(3, function() print "all here" end)
+---     for _ = 1, 2 do mp.Process{ target = barrier.wait, args = { barrier } }:start() end
+---     barrier:wait()                            --> all here
 ---@param parties integer   1 or more
 ---@param action? function  run by one of the parties, each time, before all go on
 ---@param timeout? number   seconds: the default of `wait`; nil waits for ever

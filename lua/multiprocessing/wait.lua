@@ -74,8 +74,11 @@ end
 --- *Blocks* up to the timeout, without polling.
 --- *Python*: `multiprocessing.connection.wait`; queues and processes themselves may stand in it.
 ---
----     for _, ready in ipairs(mp.wait({ conn, process.sentinel }, 1)) do
----       if ready == conn then print(conn:recv()) end
+---     local a, b = mp.Pipe()
+---     local p = mp.Process{ target = function() b:send "hello" mp.sleep(60) end, daemon = true }
+---     p:start()
+---     for _, ready in ipairs(mp.wait({ a, p }, 60)) do
+---       print(ready == a and a:recv())          --> hello
 ---     end
 ---@param list any[]
 ---@param timeout? number seconds; nil waits for ever

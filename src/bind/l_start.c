@@ -286,7 +286,8 @@ static int start_program(lua_State *L) {
   char path[4096];
   int rc = mp_self_program(path, sizeof path);
   if (rc < 0)
-    return mp_raise_code(L, rc, "cannot find this program");
+    return mp_raise_code(L, rc, "cannot find the program of this process (is /proc "
+                        "mounted? mp.set_executable names it)");
   lua_pushstring(L, path);
   rc = mp_self_library(path, sizeof path);
   if (rc > 0)

@@ -43,6 +43,10 @@ function M.install(Pool, wait_until, or_stop)
   end
 
   --- Takes no more work; what was submitted is finished.
+  ---
+  ---     pool:close()
+  ---     local _, e = pcall(pool.map, pool, math.sqrt, { 1 })
+  ---     print(e)                                --> ClosedError: cannot map: the pool is closed
   function Pool:close()
     self:_check_owner("close")
     if self._state ~= "open" then return end
@@ -51,6 +55,11 @@ function M.install(Pool, wait_until, or_stop)
   end
 
   --- Ends at once: kills the workers; what is not finished raises `CancelledError`.
+  ---
+  ---     local r = pool:apply_async(mp.sleep, { 60 })
+  ---     pool:terminate()
+  ---     local _, e = pcall(r.get, r)
+  ---     print(e.name)                           --> CancelledError
   function Pool:terminate()
     self:_check_owner("terminate")
     if not self._core or self._state == "terminated" then return end
@@ -86,6 +95,9 @@ function M.install(Pool, wait_until, or_stop)
   --- Waits until the workers have ended; after close or terminate only.
   ---
   --- *Blocks* until then or until the timeout. *Python*: has no timeout.
+  ---
+  ---     pool:close()
+  ---     print(pool:join(60))                    --> true
   ---@param timeout? number seconds; nil waits for ever
   ---@return boolean ended false on timeout
   function Pool:join(timeout)

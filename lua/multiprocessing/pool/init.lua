@@ -22,6 +22,10 @@ local workers = require "multiprocessing.pool.workers"
 
 local M = {}
 
+--- Worker processes that do what is submitted. `<close>` finishes the work and joins; after an
+--- error it terminates. A worker that dies fails the item that it ran, and is replaced.
+---
+---     local pool <close> = mp.Pool(2)
 ---@class multiprocessing.Pool
 local Pool = {}
 Pool.__index = Pool
@@ -199,9 +203,10 @@ end
 --- *Blocks* until it has returned. *Raises* what it raised, as `RemoteError`; `WorkerLostError`.
 --- *Python*: `apply(f, args)`; all results are returned.
 ---
----     print(pool:apply(math.fmod, {7, 4}))   --> 3
+---     print(pool:apply(math.fmod, { 7, 4 }))    --> 3
 ---@param f function
 ---@param args? any[] with `n` it may hold nils
+---@return any ...
 function Pool:apply(f, args)
   return get(self, call_job(self, "apply", f, args))
 end
@@ -210,8 +215,8 @@ end
 ---
 --- *Raises* `SerializationError` when f or an argument cannot be sent; `ClosedError`.
 ---
----     local r = pool:apply_async(string.rep, {"ab", 3})
----     print(r:get(5))   --> ababab
+---     local r = pool:apply_async(string.rep, { "ab", 3 })
+---     print(r:get(60))                          --> ababab
 ---@param f function
 ---@param args? any[]
 ---@param options? table `callback`, `error_callback` functions; `timeout` seconds of running;
@@ -226,7 +231,8 @@ end
 --- *Blocks* until all have returned. *Raises* the first error in the items' order, after all is
 --- done. *Python*: the first result of each call; nils are kept (see `n`).
 ---
----     local squares = pool:map(function(x) return x * x end, {1, 2, 3})
+---     local squares = pool:map(function(x) return x * x end, { 1, 2, 3 })
+---     print(table.concat(squares, " "))         --> 1 4 9
 ---@param f function
 ---@param items table|function list, or a function that returns the next item and nil at the end
 ---@param chunksize? integer|table items that travel together, or a table of options:
@@ -238,7 +244,7 @@ end
 
 --- As map, but each item is a list of arguments.
 ---
----     pool:starmap(math.max, {{1, 2}, {4, 3}})   --> {2, 4}
+---     print(table.concat(pool:starmap(math.max, { { 1, 2 }, { 4, 3 } }), " "))   --> 2 4
 ---@param f function
 ---@param items table|function
 ---@param chunksize? integer|table
@@ -248,6 +254,8 @@ function Pool:starmap(f, items, chunksize)
 end
 
 --- As map, but returns at once.
+---
+---     print(#pool:map_async(math.sqrt, { 1, 4, 9 }):get(60))   --> 3
 ---@param f function
 ---@param items table|function
 ---@param chunksize? integer|table
@@ -258,6 +266,8 @@ function Pool:map_async(f, items, chunksize, options)
 end
 
 --- As starmap, but returns at once.
+---
+---     print(pool:starmap_async(math.max, { { 1, 2 } }):get(60)[1])   --> 2
 ---@param f function
 ---@param items table|function
 ---@param chunksize? integer|table
@@ -290,7 +300,9 @@ end
 --- *Blocks* (the loop) until the next result is there. *Raises* an item's error at its turn.
 --- *Python*: gives the index, too, so that a nil result does not end the loop.
 ---
----     for i, line in pool:imap(transform, (io.lines "big.txt")) do print(line) end
+---     for i, root in pool:imap(math.sqrt, { 1, 4 }) do print(i, root) end
+---     --> 1 1.0
+---     --> 2 2.0
 ---@param f function
 ---@param items table|function
 ---@param chunksize? integer|table 1
@@ -301,6 +313,10 @@ function Pool:imap(f, items, chunksize)
 end
 
 --- As imap, but in the order in which the results come.
+---
+---     local sum = 0
+---     for _, root in pool:imap_unordered(math.sqrt, { 1, 4 }) do sum = sum + root end
+---     print(sum)                                --> 3.0
 ---@param f function
 ---@param items table|function
 ---@param chunksize? integer|table 1
@@ -380,6 +396,10 @@ ending.install(Pool, wait_until, or_stop)
 -- event loops, numbers ----------------------------------------------------------------------
 
 --- A descriptor that is readable while `poll` has something to do: for luv, cqueues, poll(2).
+---
+---     pool:apply_async(math.sqrt, { 16 }, { callback = print })
+---     mp.wait({ pool:fileno() }, 60)
+---     pool:poll(60)                             --> 4.0
 ---@return integer
 function Pool:fileno()
   self:_check_owner("watch")
@@ -392,6 +412,9 @@ end
 --- Deals with what has come and calls callbacks; waits for the first of it.
 ---
 --- *Blocks* at most for the timeout. *Python*: not there, its pool has threads for this.
+---
+---     pool:apply_async(math.sqrt, { 16 })
+---     print(pool:poll(60))                      --> 1
 ---@param timeout? number seconds, 0 by default
 ---@return integer delivered calls that have finished meanwhile
 function Pool:poll(timeout)
@@ -407,6 +430,9 @@ function Pool:poll(timeout)
 end
 
 --- What the pool has done, and its workers.
+---
+---     pool:map(math.sqrt, { 1, 4, 9 })
+---     print(pool:stats().done, #pool:stats().workers)   --> 3 2
 ---@return table stats done, failed, retried, lost; workers: list of {pid, tasks, busy, idle
 --- (seconds), memory (bytes)}
 function Pool:stats()
@@ -451,7 +477,8 @@ function M.bind(context)
   --- *Python*: `Pool(processes, initializer, initargs, maxtasksperchild)`.
   ---
   ---     local pool <close> = mp.Pool(4)
-  ---     local squares = pool:map(function(x) return x * x end, {1, 2, 3})
+  ---     print(#pool:map(function(x) return x * x end, { 1, 2, 3 }))   --> 3
+  ---@function mp.Pool
   ---@param processes? integer|table number of workers (cpu_count); or a table of options:
   --- `processes`, `initializer`, `initargs`, `maxtasksperchild`, `name`, `seed`, `memory_limit`
   ---@param initializer? function each worker calls it first

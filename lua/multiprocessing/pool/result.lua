@@ -12,6 +12,11 @@ local tasks = require "multiprocessing.pool.tasks"
 local M = {}
 
 -- A job is its own result object: it has this metatable and knows its pool.
+
+--- A call that was submitted. Stands in `mp.wait`, too.
+---
+---     local pool <close> = mp.Pool(2)
+---     local r = pool:apply_async(math.sqrt, { 16 })
 ---@class multiprocessing.AsyncResult
 local AsyncResult = {}
 AsyncResult.__index = AsyncResult
@@ -29,6 +34,9 @@ local function is_finished(job)
 end
 
 --- Has the call finished, with a result or with an error? Never blocks.
+---
+---     r:wait()
+---     print(r:ready())                          --> true
 ---@return boolean
 function AsyncResult:ready()
   if not self.finished then self._pool:_look() end
@@ -38,6 +46,8 @@ end
 --- Waits until the call has finished.
 ---
 --- *Blocks* until then or until the timeout. *Python*: returns nothing there.
+---
+---     print(r:wait(60))                         --> true
 ---@param timeout? number seconds; nil waits for ever
 ---@return boolean finished false on timeout
 function AsyncResult:wait(timeout)
@@ -46,6 +56,9 @@ function AsyncResult:wait(timeout)
 end
 
 --- Was the call finished without an error? *Raises* before it is ready.
+---
+---     r:wait()
+---     print(r:successful())                     --> true
 ---@return boolean
 function AsyncResult:successful()
   if not self:ready() then error("this result is not ready", 2) end
@@ -57,9 +70,9 @@ end
 --- *Blocks* until it is there. *Raises* `TimeoutError`; what the task raised, as `RemoteError`;
 --- `WorkerLostError`, `CancelledError`, `BrokenPoolError`.
 ---
----     local r = pool:apply_async(math.max, {1, 5, 3})
----     print(r:get())   --> 5
+---     print(r:get(60))                          --> 4.0
 ---@param timeout? number seconds; nil waits for ever
+---@return any ...
 function AsyncResult:get(timeout)
   local deadline = opts.deadline(timeout, 1, "get", system.now, 2)
   if not self.finished and not self._pool:_wait(is_finished, self, deadline) then
@@ -73,6 +86,9 @@ end
 --- map, all that is left. `get` then raises `CancelledError`.
 ---
 --- *Python*: not there (a future's `cancel` leaves a running call alone).
+---
+---     local long = pool:apply_async(mp.sleep, { 60 })
+---     print(long:cancel())                      --> true
 ---@return boolean effect false when it had finished
 function AsyncResult:cancel()
   if self:ready() then return false end
@@ -86,6 +102,11 @@ function AsyncResult:_wait_handle() return self._pool:fileno() end
 
 -- imap --------------------------------------------------------------------------------------
 
+--- What `imap` gives: call it, as a loop does, or its method `next`. Leaving the loop, or
+--- `<close>`, gives up the rest.
+---
+---     local pool <close> = mp.Pool(2)
+---     local it = pool:imap(math.sqrt, { 1, 4 })
 ---@class multiprocessing.PoolIterator
 local Results = {}
 Results.__index = Results
@@ -194,6 +215,10 @@ end
 ---
 --- *Blocks* until it is there. *Raises* the item's error (the next call goes on behind it);
 --- `TimeoutError`. *Python*: `next()` gives the result alone.
+---
+---     print(it:next(60))                        --> 1 1.0
+---     print(it:next(60))                        --> 2 2.0
+---     print(select("#", it:next(60)))           --> 0
 ---@param timeout? number seconds; nil waits for ever
 ---@return integer? item
 ---@return any result
@@ -216,6 +241,9 @@ function Results:__call()
 end
 
 --- Gives up what is left: items in line never run.
+---
+---     it:close()
+---     print(select("#", it:next(60)))           --> 0
 function Results:close()
   if self._closed then return end
   self._closed = true
