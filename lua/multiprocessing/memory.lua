@@ -32,7 +32,7 @@ Memory.read = Memory.read
 --- Writes a string.
 ---
 ---     shm:write(96, "hello")
----     print(pcall(shm.write, shm, 97, "hello")) --> false 5 bytes at offset 97 are outside this memory (1..100)
+---     print(shm:read(96), (pcall(shm.write, shm, 97, "hello")))   --> hello false
 ---@function SharedMemory:write
 ---@param offset integer
 ---@param s string

@@ -372,7 +372,7 @@ Process.interrupt = signaller("interrupt", 2)
 ---     p:start()
 ---     p:join()                                  --> hello
 ---     p:close()
----     print(pcall(p.is_alive, p))               --> false ClosedError: cannot is_alive Process-1: it was closed
+---     print(pcall(p.join, p))       --> false ClosedError: cannot join Process-1: it was closed
 function Process:close()
   check_self(self, "close")
   if self._closed then return end
