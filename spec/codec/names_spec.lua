@@ -139,6 +139,19 @@ describe("A class", function()
     assert.equal(m.Late, getmetatable(roundtrip(m.Late.new(1))))
   end)
 
+  it("deep in a global keeps its identity, whatever was sent between", function()
+    SpecApp = { models = { game = { pieces = { King = {} } } } }
+    local King = SpecApp.models.game.pieces.King
+    King.__index = King
+    local Nameless = {}
+    Nameless.__index = Nameless
+    for _ = 1, 200 do
+      assert.equal(King, getmetatable(roundtrip(setmetatable({}, King))))
+      assert.not_equal(Nameless, getmetatable(roundtrip(setmetatable({}, Nameless))))
+    end
+    SpecApp = nil
+  end)
+
   it("in a global keeps its identity", function()
     Account = class()
     assert.equal(Account, getmetatable(roundtrip(Account.new(1))))

@@ -83,7 +83,8 @@ static int put_class(lua_State *L, struct mp_encoded *e, int serves) {
   int count;
   if (!serves && !e->rich)
     return -1;
-  if (mp_names_global(L, e->names, &count, &e->looked) != MP_NAME_GLOBAL)
+  if (mp_names_global(L, e->names, &count, &e->looked, serves) !=
+      MP_NAME_GLOBAL)
     return serves ? put_late_class(L, e) : -1;
   lua_pushvalue(L, -count - 1);
   int class = serves || is_class(L);

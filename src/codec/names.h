@@ -63,12 +63,13 @@ void mp_names_look_again(lua_State *L, struct mp_names *n);
 ** The kind of name that the object on top has.  When it has one, the path's
 ** strings are pushed above it, module first; *count says how many.
 ** They do not run Lua's collector.  mp_names_global looks through the globals
-** first, unless *looked, which it sets.
+** first, unless *looked, which it sets (0 at first), says that it has; `deep`:
+** also into tables in tables in globals.
 */
 enum mp_name_kind mp_names_module(lua_State *L, struct mp_names *n,
                                   int *count);
 enum mp_name_kind mp_names_global(lua_State *L, struct mp_names *n,
-                                  int *count, uint8_t *looked);
+                                  int *count, uint8_t *looked, int deep);
 
 /* The address of the globals table. */
 const void *mp_names_globals(const struct mp_names *n);

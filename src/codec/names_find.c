@@ -85,9 +85,15 @@ enum mp_name_kind mp_names_module(lua_State *L, struct mp_names *n,
 
 /* --- tables in globals ---------------------------------------------------- */
 
-/* stack: KEYS at `keys`, ..., table, which is entry `up` or all globals */
-static void scan_globals(lua_State *L, struct mp_names *n, int keys,
-                         uint32_t up) {
+enum {
+  SHALLOW = 2, /* keys in a path: the globals, and tables in them */
+  DEEP = 6,
+  DEEP_MOST = 4096, /* entries */
+  SURE_AFTER = 64
+};
+
+/* stack: KEYS, ..., table, which is entry `up` or all globals */
+static void scan(lua_State *L, struct mp_names *n, int keys, uint32_t up) {
   uint64_t known;
   int seen = 0;
   for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
@@ -99,33 +105,79 @@ static void scan_globals(lua_State *L, struct mp_names *n, int keys,
         mp_ptrmap_get(&n->modules, lua_topointer(L, -1), &known))
       continue;
     lua_pushvalue(L, -2);
-    uint32_t i =
-        mp_names_enter(L, n, &n->globals, keys, -2, up, MP_NAME_GLOBAL);
+    mp_names_enter(L, n, &n->globals, keys, -2, up, MP_NAME_GLOBAL);
     lua_pop(L, 1);
-    if (i != 0 && up == 0)
-      scan_globals(L, n, keys, i);
   }
 }
 
-static void look_through_globals(lua_State *L, struct mp_names *n) {
-  luaL_checkstack(L, 16, NULL);
+/* Pushes the table that is entry `i`.  By its path: a list of tables that wait
+** for their turn could run the collector. */
+static void push_entry(lua_State *L, const struct mp_names *n, uint32_t i) {
+  int base = lua_gettop(L);
+  lua_pushnil(L);
+  int depth = push_path(L, n, i);
+  lua_pushglobaltable(L);
+  for (int k = 0; k < depth; k++) {
+    lua_pushvalue(L, base + 2 + k);
+    lua_rawget(L, -2);
+    lua_replace(L, -2);
+  }
+  lua_replace(L, base + 1);
+  lua_settop(L, base + 1);
+}
+
+static uint32_t end_of(const struct mp_names *n) {
+  return (uint32_t)(n->entries.len / sizeof(struct mp_name));
+}
+
+/* Breadth first: the shortest path is an object's name. */
+static void look_through_globals(lua_State *L, struct mp_names *n,
+                                 int deepest) {
+  luaL_checkstack(L, MP_NAMES_DEEPEST + 16, NULL);
   mp_ptrmap_clear(&n->globals);
   n->keys = n->module_keys;
   n->entries.len = n->module_entries;
   mp_names_push(L);
   lua_getiuservalue(L, -1, MP_NAMES_KEYS);
+  int keys = lua_gettop(L);
+  uint32_t first = end_of(n);
   lua_pushglobaltable(L);
-  scan_globals(L, n, lua_gettop(L) - 1, 0);
-  lua_pop(L, 3);
+  scan(L, n, keys, 0);
+  for (uint32_t i = first; i < end_of(n) && i - first < DEEP_MOST; i++) {
+    if (mp_names_entry(n, i)->depth >= deepest)
+      break;
+    push_entry(L, n, i);
+    scan(L, n, keys, i);
+    lua_settop(L, keys);
+  }
+  lua_settop(L, keys - 2);
+}
+
+/* A class in no global is asked for again with every message: most times the
+** answer is remembered. */
+static enum mp_name_kind find_deep(lua_State *L, struct mp_names *n,
+                                   int *depth) {
+  const void *p = lua_topointer(L, -1);
+  const void **known = &n->homeless[mp_names_bit(p) % MP_NAMES_NAMELESS];
+  if (*known == p && ++n->asked_deep % SURE_AFTER != 0)
+    return MP_NAME_NONE;
+  look_through_globals(L, n, DEEP);
+  enum mp_name_kind kind = find(L, n, &n->globals, depth);
+  *known = kind == MP_NAME_NONE ? p : NULL;
+  return kind;
 }
 
 enum mp_name_kind mp_names_global(lua_State *L, struct mp_names *n,
-                                  int *depth, uint8_t *looked) {
+                                  int *depth, uint8_t *looked, int deep) {
   enum mp_name_kind kind = find(L, n, &n->globals, depth);
-  if (kind == MP_NAME_NONE && !*looked) {
-    *looked = 1;
-    look_through_globals(L, n);
+  if (kind == MP_NAME_NONE && *looked < SHALLOW) {
+    *looked = SHALLOW;
+    look_through_globals(L, n, SHALLOW);
     kind = find(L, n, &n->globals, depth);
+  }
+  if (kind == MP_NAME_NONE && deep && *looked < DEEP) {
+    *looked = DEEP;
+    kind = find_deep(L, n, depth);
   }
   return kind;
 }

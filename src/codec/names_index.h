@@ -46,7 +46,8 @@ struct mp_names {
   size_t module_entries;
   const void *globals_table, *loaded_table;
   const void *nameless[MP_NAMES_NAMELESS]; /* had none when asked for */
-  unsigned asked;
+  const void *homeless[MP_NAMES_NAMELESS]; /* nor in any global */
+  unsigned asked, asked_deep;
   int told; /* changes of package.loaded raise `version` */
 };
 
