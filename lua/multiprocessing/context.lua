@@ -8,6 +8,7 @@ local connection = require "multiprocessing.connection"
 local ending = require "multiprocessing.ending"
 local errors = require "multiprocessing.errors"
 local codec = require "multiprocessing.core.codec"
+local managers = require "multiprocessing.manager.base"
 local listener = require "multiprocessing.listener"
 local futures = require "multiprocessing.futures"
 local log = require "multiprocessing.log"
@@ -282,6 +283,7 @@ local function new(method)
   self.Pool = pool.bind(self)
   self.ProcessPoolExecutor = futures.bind(self)
   self.parallel = parallel.bind(self)
+  self.BaseManager = managers.bind(self)
   if method then
     function self.get_start_method() return method end
     function self.set_start_method()

@@ -35,6 +35,8 @@ static const luaL_Reg c_modules[] = {
     {"multiprocessing.core.sync", mp_open_sync},
     {"multiprocessing.core.shared", mp_open_shared},
     {"multiprocessing.core.types", mp_open_types},
+    {"multiprocessing.core.server", mp_open_server},
+    {"multiprocessing.core.task", mp_open_task},
     {NULL, NULL},
 };
 

@@ -146,20 +146,66 @@ static void receive(lua_State *L, struct connection *c, const void **data,
     raise(L, rc, what);
 }
 
-static int connection_recv(lua_State *L) {
-  struct connection *c = check(L);
+/* Pushes the message's value: 1.  Who talks rubbish once is not heard again. */
+static int decode(lua_State *L, struct connection *c, const void *data,
+                  uint64_t size) {
   struct mp_codec_opts opts = {.flags = c->code ? MP_CODEC_CODE : 0,
                                .limit = c->stream.limit};
+  int top = lua_gettop(L);
+  int rc = mp_decode(L, data, (size_t)size, &opts);
+  mp_stream_done(&c->stream);
+  lua_settop(L, top + 1);
+  if (rc < 0)
+    mp_stream_close(&c->stream);
+  return rc < 0 ? lua_error(L) : 1;
+}
+
+static int connection_recv(lua_State *L) {
+  struct connection *c = check(L);
   const void *data;
   uint64_t size;
   receive(L, c, &data, &size, "Connection:recv");
-  lua_settop(L, 1);
-  int rc = mp_decode(L, data, (size_t)size, &opts);
-  mp_stream_done(&c->stream);
-  lua_settop(L, 2);
+  return decode(L, c, data, size);
+}
+
+/* --- for a server, which waits for nobody --- */
+
+/* try_flush() -> boolean */
+static int connection_try_flush(lua_State *L) {
+  struct connection *c = check(L);
+  int rc = mp_stream_flush(&c->stream, 0);
+  if (rc < 0 && rc != -ETIMEDOUT && rc != -EINTR)
+    return raise(L, rc, "a server's answer");
+  lua_pushboolean(L, rc == 0);
+  return 1;
+}
+
+/* try_send(v) -> boolean: is all of it on its way?  Else try_flush. */
+static int connection_try_send(lua_State *L) {
+  struct connection *c = check(L);
+  struct mp_codec_opts opts = {.flags = c->code ? MP_CODEC_CODE : 0};
+  unsigned char *room = NULL;
+  struct mp_encoded *e = mp_encode(L, 2, 1, &opts);
+  int rc = mp_stream_ready(&c->stream, mp_encoded_size(e), &room);
   if (rc < 0)
-    mp_stream_close(&c->stream); /* who talks rubbish once is not heard again */
-  return rc < 0 ? lua_error(L) : 1;
+    return raise(L, rc, "a server's answer");
+  mp_encoded_copy(e, room);
+  mp_encoded_done(L, e);
+  return connection_try_flush(L);
+}
+
+/* try_recv() -> true, v; false when it is not there, or not whole yet */
+static int connection_try_recv(lua_State *L) {
+  struct connection *c = check(L);
+  const void *data;
+  uint64_t size;
+  int rc = mp_stream_recv(&c->stream, 0, &data, &size);
+  lua_pushboolean(L, rc == 0);
+  if (rc == -ETIMEDOUT || rc == -EINTR)
+    return 1;
+  if (rc < 0)
+    return raise(L, rc, "a client's request");
+  return 1 + decode(L, c, data, size);
 }
 
 static int connection_recv_bytes(lua_State *L) {
@@ -342,6 +388,9 @@ static const luaL_Reg connection_methods[] = {
     {"send_bytes", connection_send_bytes},
     {"recv_bytes", connection_recv_bytes},
     {"poll", connection_poll},
+    {"_try_send", connection_try_send},
+    {"_try_flush", connection_try_flush},
+    {"_try_recv", connection_try_recv},
     {"fileno", connection_fileno},
     {"close", connection_close},
     {NULL, NULL},

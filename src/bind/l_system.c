@@ -12,6 +12,7 @@
 
 #include "base/code.h"
 #include "bind/core.h"
+#include "bind/task.h"
 #include "os/clock.h"
 #include "os/self.h"
 #include "os/signal.h"
@@ -24,6 +25,8 @@ static int system_now(lua_State *L) {
 static int system_sleep(lua_State *L) {
   luaL_checknumber(L, 1);
   int64_t deadline = mp_opt_deadline(L, 1);
+  if (mp_task_can_wait(L))
+    return mp_task_sleep(L, deadline);
   do {
     mp_interrupt_check(L);
     mp_sleep_until(mp_slice(deadline));

@@ -22,6 +22,8 @@ int mp_open_pool(lua_State *L); /* pools: l_pool.c */
 int mp_open_worker(lua_State *L); /* their workers: l_worker.c */
 int mp_open_sync(lua_State *L); /* locks, semaphores...: l_sync.c */
 int mp_open_types(lua_State *L); /* the host's userdata: l_types.c */
+int mp_open_server(lua_State *L); /* a manager's server: l_server.c */
+int mp_open_task(lua_State *L); /* what runs in it: l_task.c */
 int mp_open_shared(lua_State *L); /* values, arrays: l_value.c */
 
 #endif

@@ -14,6 +14,8 @@
 #include "base/code.h"
 #include "os/fd.h"
 
+static int armed = -1;
+
 /* Order matters: first the signal is armed, then we look whether the parent
 ** has gone before that.  Between the two nothing can be missed. */
 int mp_lifeline_arm(int fd, int sig) {
@@ -21,7 +23,12 @@ int mp_lifeline_arm(int fd, int sig) {
   if (fcntl(fd, F_SETOWN, getpid()) < 0 || fcntl(fd, F_SETSIG, sig) < 0 ||
       fcntl(fd, F_SETFL, O_ASYNC | O_NONBLOCK) < 0)
     return -errno;
+  armed = fd;
   return mp_fd_read(fd, &byte, 1) == 0 ? MP_EEOF : 0;
+}
+
+int mp_lifeline_change(int sig) {
+  return armed < 0 ? 0 : mp_lifeline_arm(armed, sig);
 }
 
 static int nothing = -1;

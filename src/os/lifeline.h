@@ -17,6 +17,10 @@
 ** already; a negative errno. */
 int mp_lifeline_arm(int fd, int sig);
 
+/* Another signal for the one that is armed: 0, also when there is none;
+** MP_EEOF when the writer is gone already; a negative errno. */
+int mp_lifeline_change(int sig);
+
 /* Makes descriptor 0 read nothing, and forgets what stdin had buffered
 ** without moving the offset that the parent shares. */
 int mp_stdin_close(void);

@@ -32,6 +32,15 @@ int mp_pollset_remove(int set, int fd) {
   return epoll_ctl(set, EPOLL_CTL_DEL, fd, NULL) < 0 ? -errno : 0;
 }
 
+int mp_pollset_change(int set, int fd, uint32_t number, int in, int out) {
+  struct epoll_event ev = {.data.u32 = number};
+  if (in)
+    ev.events |= EPOLLIN;
+  if (out)
+    ev.events |= EPOLLOUT;
+  return epoll_ctl(set, EPOLL_CTL_MOD, fd, &ev) < 0 ? -errno : 0;
+}
+
 int mp_pollset_ready(int set, uint32_t *numbers, int room) {
   struct epoll_event ev[AT_ONCE];
   int n = epoll_wait(set, ev, room < AT_ONCE ? room : AT_ONCE, 0);

@@ -16,6 +16,9 @@ int mp_pollset_open(void); /* CLOEXEC; or a negative errno */
 int mp_pollset_add(int set, int fd, uint32_t number);
 int mp_pollset_remove(int set, int fd);
 
+/* From now on fd counts while it can be read from, written to, or neither. */
+int mp_pollset_change(int set, int fd, uint32_t number, int in, int out);
+
 /* The numbers of up to `room` that are readable now; how many. */
 int mp_pollset_ready(int set, uint32_t *numbers, int room);
 

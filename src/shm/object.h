@@ -38,6 +38,7 @@ enum mp_object_type {
   MP_T_LIST,
   MP_T_CHANNEL,
   MP_T_BOUNDED,
+  MP_T_TOKEN,
   MP_T_COUNT
 };
 

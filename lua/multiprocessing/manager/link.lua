@@ -1,0 +1,281 @@
+--- link.lua: the way from a client to a manager's server
+-- MIT licence, see LICENSE
+--
+-- A process of the server's family has a pipe in shared memory to it, and announces each request in
+-- the server's one queue, its *door*; all others have a socket. A link is per process: a forked
+-- child makes its own at its first call. Requests and answers are lists:
+--
+--    request   seq, object, method, n, arguments...     fields: p, proxies among the arguments;
+--                                                        r, references given up
+--    answer    seq, true, n, results...                  field x: the first result is an object
+--              seq, false, kind, value, traceback
+--
+-- `object` 0 is the server itself.
+
+local connection = require "multiprocessing.connection"
+local errors = require "multiprocessing.errors"
+local listener = require "multiprocessing.listener"
+local process = require "multiprocessing.core.process"
+local system = require "multiprocessing.core.system"
+
+local M = {}
+
+local LOOK_AGAIN <const> = 0.1 -- seconds between two looks whether the server lives
+
+M.VERSION = 1
+
+-- Links by their server's number: two proxies of one server use one link.
+local links = setmetatable({}, { __mode = "v" })
+
+local function lost(self, why)
+  self.lost = why
+  errors.raise("ManagerLostError", why)
+end
+
+-- Where the values of a message stand, as the user counts them.
+local function rename(e)
+  if errors.iserror(e, "SerializationError") then
+    e.message = e.message:gsub("%[(%d+)%]", function(i)
+      return tonumber(i) > 4 and ("argument %d"):format(i - 4) or nil
+    end, 1)
+  end
+  return e
+end
+
+local function send(conn, request)
+  local ok, e = pcall(conn.send, conn, request)
+  if not ok then error(rename(e), 0) end
+end
+
+-- What several coroutines of one process ask for at once comes on one pipe.
+local function expected(self, seq)
+  local answer = self.inbox[seq]
+  self.inbox[seq] = nil
+  return answer
+end
+
+-- -> the answer, or nil: it is another's, or nobody's (its call was interrupted)
+local function sort(self, seq, answer)
+  if answer[1] == seq or not answer[1] then return answer end
+  if self.inbox[answer[1]] == false then self.inbox[answer[1]] = answer end
+  return nil
+end
+
+-- within the family ---------------------------------------------------------------------------
+
+local Family = {}
+Family.__index = Family
+
+--- The link to the server `sid`, whose door is the queue `door`, in the process of that slot.
+function M.family(sid, door, slot)
+  local link = links[sid]
+  if not link then
+    link = setmetatable({ sid = sid, door = door, slot = slot, seq = 0, inbox = {},
+      proxies = setmetatable({}, { __mode = "v" }) }, Family)
+    links[sid] = link
+  end
+  return link
+end
+
+function Family:_check()
+  if self.lost or not process.alive(self.slot) then
+    lost(self, self.lost or "the manager's server has died")
+  end
+end
+
+function Family:_receive()
+  while not self.pipe:poll(LOOK_AGAIN) do self:_check() end
+  local ok, answer = pcall(self.pipe.recv, self.pipe)
+  if ok then return answer end
+  if errors.iserror(answer, "EOFError") then lost(self, "the manager's server has gone") end
+  error(answer, 0)
+end
+
+function Family:_join()
+  self:_check()
+  local here, there = connection.Pipe()
+  self.pipe, self.seq, self.inbox = here, 0, {}
+  self.pid = system.getpid()
+  self.door:put{ there, process.self() }
+  there:close()
+  local welcome = self:_receive()
+  self.number, self.types, self.server_pid = welcome.number, welcome.types, welcome.pid
+end
+
+function Family:ready()
+  if self.lost then errors.raise("ManagerLostError", self.lost) end
+  if self.pid ~= system.getpid() then self:_join() end
+end
+
+--- Calls a method of an object there.
+---@return table answer
+function Family:call(object, method, ...)
+  self:ready()
+  local seq = self.seq + 1
+  self.seq = seq
+  self.inbox[seq] = false
+  local ok, e = pcall(self.pipe.send, self.pipe,
+    { seq, object, method, select("#", ...), ... })
+  if not ok then
+    self.inbox[seq] = nil
+    if errors.iserror(e, "EOFError") then lost(self, "the manager's server has gone") end
+    error(rename(e), 0)
+  end
+  self.door:put(self.number)
+  local answer
+  repeat
+    answer = expected(self, seq) or sort(self, seq, self:_receive())
+  until answer
+  self.inbox[seq] = nil
+  return answer
+end
+
+--- A proxy has the object's token: nothing is to be said when it goes.
+function Family.release() end
+
+--- Tells the server, without waiting.
+function Family:tell(what)
+  if process.alive(self.slot) then self.door:put(what) end
+end
+
+function Family:close()
+  if self.pid == system.getpid() then self.pipe:close() end
+  self.lost = self.lost or "this manager was shut down"
+end
+
+-- over a socket -------------------------------------------------------------------------------
+
+local Remote = {}
+Remote.__index = Remote
+
+local function same(v) return v end
+
+--- A link to the server at that address. `sid`: which one it must be; nil: any.
+function M.remote(address, authkey, sid)
+  local link = sid and links[sid]
+  if not link then
+    link = setmetatable({ address = address, authkey = authkey, sid = sid, seq = 0, inbox = {},
+      given_up = {}, is_remote = true, proxies = setmetatable({}, { __mode = "v" }) }, Remote)
+    if sid then links[sid] = link end
+  end
+  return link
+end
+
+function Remote:_receive(deadline)
+  local conn = self.conn
+  if deadline and not conn:poll(deadline) then
+    conn:close()
+    lost(self, ("no manager's server answers at %s"):format(self.address))
+  end
+  local ok, answer = pcall(conn.recv, conn)
+  if ok and type(answer) == "table" then return answer end
+  if not ok and type(answer) == "string" then error(answer, 0) end -- interrupted!
+  conn:close()
+  lost(self, ("the connection to the manager's server at %s is lost"):format(self.address))
+end
+
+local function open(self)
+  local ok, conn = pcall(listener.Client, self.address,
+    { authkey = self.authkey, code = false, timeout = 30 })
+  if ok then return conn end
+  if errors.iserror(conn, "ProcessError") and not errors.iserror(conn, "AuthenticationError") then
+    lost(self, "cannot reach the manager's server: " .. conn.message)
+  end
+  error(conn, 0)
+end
+
+-- Proxies that were not got from the server over this connection.
+function Remote:_claim()
+  local ids = self.unclaimed
+  self.unclaimed = nil
+  self:_exchange(0, "claim", ids)
+end
+
+local function all_of(proxies)
+  local ids = {}
+  for id, proxy in pairs(proxies) do
+    ids[#ids + 1], proxy._count = id, 1
+  end
+  return ids[1] and ids
+end
+
+function Remote:_connect()
+  self.conn, self.seq, self.inbox, self.given_up = open(self), 0, {}, {}
+  self.pid = system.getpid()
+  self.conn:send{ 0, 0, "hello", 1, M.VERSION }
+  local welcome = self:_receive(30)
+  if type(welcome.types) ~= "table" then
+    self.conn:close()
+    lost(self, ("what listens at %s is no manager's server"):format(self.address))
+  end
+  if self.sid and self.sid ~= welcome.sid then
+    self.conn:close()
+    lost(self, ("the manager's server at %s has died; another is there now"):format(self.address))
+  end
+  self.sid, self.types, self.server_pid = welcome.sid, welcome.types, welcome.pid
+  links[self.sid] = links[self.sid] or self
+  self.unclaimed = all_of(self.proxies)
+end
+
+function Remote:ready()
+  if self.lost then errors.raise("ManagerLostError", self.lost) end
+  if self.pid ~= system.getpid() then self:_connect() end
+  if self.unclaimed then self:_claim() end
+end
+
+-- {[i] = object}: the proxies among the arguments, which are themselves replaced
+local function replace_proxies(self, request)
+  for i = 5, 4 + request[4] do
+    local v = request[i]
+    if M.is_proxy(v) and v._link == self then
+      request.p = request.p or {}
+      request.p[i], request[i] = v._id, nil
+    end
+  end
+end
+
+function Remote:_exchange(object, method, ...)
+  local seq = self.seq + 1
+  self.seq = seq
+  local request = { seq, object, method, select("#", ...), ... }
+  replace_proxies(self, request)
+  if next(self.given_up) then request.r, self.given_up = self.given_up, {} end
+  self.inbox[seq], self.busy = false, true
+  send(self.conn, request)
+  local answer
+  repeat
+    answer = expected(self, seq) or sort(self, seq, self:_receive())
+  until answer
+  self.inbox[seq], self.busy = nil, false
+  return answer
+end
+
+function Remote:call(object, method, ...)
+  self:ready()
+  local ok, answer = pcall(self._exchange, self, object, method, ...)
+  if ok then return answer end
+  self.busy = false
+  if errors.iserror(answer, "EOFError") then
+    self.conn:close()
+    lost(self, ("the connection to the manager's server at %s is lost"):format(self.address))
+  end
+  error(answer, 0)
+end
+
+--- The references of a proxy are given up; the server is told now, or with the next call.
+function Remote:release(id, count)
+  self.given_up[id] = (self.given_up[id] or 0) + count
+  if self.busy or self.lost or self.pid ~= system.getpid() then return end
+  local given_up = self.given_up
+  self.given_up = {}
+  pcall(self.conn._try_send, self.conn, { 0, 0, "release", 0, r = given_up })
+end
+
+function Remote:close()
+  if self.conn and self.pid == system.getpid() then self.conn:close() end
+  self.lost = self.lost or "this manager was closed"
+end
+
+M.is_proxy = same -- proxy.lua says
+
+return M
