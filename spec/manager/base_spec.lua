@@ -1,5 +1,7 @@
 --- Specs of BaseManager: objects of own classes in a server process, within the family.
 
+-- luacheck: ignore 212/self
+
 local helper = require "spec.helper"
 
 -- classes of every make ---------------------------------------------------------------------------
@@ -144,7 +146,8 @@ helper.each_method(function(mp)
       assert.equal(60, c:value())
       assert.same({ true, true }, { c:take(c) })
       assert.same({ false, true }, { c:take(m:Counter()) })
-      assert.is_true(c:visit(function(self, t) return t.deep.own == self end, { deep = { own = c } }))
+      local function is_own(self, t) return t.deep.own == self end
+      assert.is_true(c:visit(is_own, { deep = { own = c } }))
       local q = mp.Queue()
       q:put(c)
       local same = q:get()
@@ -283,8 +286,8 @@ helper.each_method(function(mp)
     end)
 
     it("starts with an initializer, whose error start raises", function()
-      local m <close> = My():start(function(a, b) _G.initial = { a, b } end, { 1, 2 }) -- luacheck: ignore
-      assert.equal(2, m:Counter():visit(function() return _G.initial[2] end))
+      local m <close> = My():start(function(...) rawset(_G, "initial", { ... }) end, { 1, 2 })
+      assert.equal(2, m:Counter():visit(function() return rawget(_G, "initial")[2] end))
       local e = raises(mp, "RemoteError", function()
         My():start(function() error({ why = "so" }) end)
       end)

@@ -27,6 +27,17 @@ local PATIENCE <const> = 2 -- seconds for a server to end by itself
 local own = setmetatable({}, { __mode = "k" })
 
 --- A manager: makes objects of registered types, which live in a server process.
+---
+---     local Counter = {}
+---     function Counter.new(n)
+---       return setmetatable({ n = n }, { __index = Counter })
+---     end
+---     function Counter:add(k)
+---       self.n = self.n + k
+---       return self.n
+---     end
+---     local MyManager = mp.BaseManager:extend "MyManager"
+---     MyManager:register("Counter", Counter)
 ---@class multiprocessing.BaseManager
 ---@field address? string where its server listens: nil before `start`, the port filled in
 local BaseManager = { _class_name = "BaseManager" }
@@ -92,9 +103,9 @@ end
 ---
 --- *Python*: `class MyManager(BaseManager)`.
 ---
----     local MyManager = mp.BaseManager:extend "MyManager"
----     MyManager:register("Counter", Counter)
----     local m <close> = MyManager():start()
+---     local Special = MyManager:extend "Special" -- has its types, too
+---     local m <close> = Special():start()
+---     print(m:Counter(1):add(2)) --> 3
 ---@param name string
 ---@return table class
 function BaseManager:extend(name)
@@ -109,7 +120,9 @@ local take <const> = options.taker("BaseManager", "address", "authkey")
 ---
 --- *Python*: `BaseManager(address, authkey)`.
 ---
----     local m = MyManager{ address = "127.0.0.1:50000", authkey = "abracadabra" }
+---     local m <close> = MyManager{ address = "127.0.0.1:0", authkey = "abracadabra" }
+---     m:start()
+---     print(m.address:match "^127.0.0.1:%d+$" ~= nil) --> true
 ---@param address? string "host:port" (port 0: any) or a path; default: a fresh path
 ---@param authkey? string default: that of this process
 function BaseManager:init(...)
@@ -171,17 +184,19 @@ end
 ---
 --- The callable makes an object from the arguments of `manager:typeid(...)`: a function, an object
 --- that can be called, or a class: a table with `new`, called as `class:new(...)` when its first
---- parameter is `self`, `cls` or `class`, else as `class.new(...)`. It may give the same object each
---- time: then all proxies are of this one.
+--- parameter is `self`, `cls` or `class`, else as `class.new(...)`. It may give the same object
+--- each time: then all proxies are of this one.
 ---
 --- Calls of one object run side by side: each begins at once, and lets others run when it waits
 --- and after some milliseconds of work; `serial` has them run one after the other.
 ---
 --- *Python*: `BaseManager.register`; there is no `proxytype`.
 ---
----     MyManager:register("Counter", function(n) return Counter.new(n) end)
----     MyManager:register("Tree", Tree, { exposed = { "insert", "root" },
----       method_to_typeid = { root = "Node" } })
+---     local shared = Counter.new(0)
+---     MyManager:register("shared", function() return shared end, { exposed = { "add" } })
+---     local m <close> = MyManager():start()
+---     m:shared():add(1)
+---     print(m:shared():add(1)) --> 2
 ---@param typeid string
 ---@param callable? function|table
 ---@param o? table `exposed` list of the methods that there are, default: all whose names do not
@@ -261,19 +276,22 @@ local Owner = { __name = "multiprocessing.BaseManager.owner" }
 
 -- The last of this process's ways to the server is gone: it ends with its last object.
 function Owner:__gc()
-  if self.pid == system.getpid() and not self.ended then pcall(self.link.tell, self.link, "unowned") end
+  if self.ended or self.pid ~= system.getpid() then return end
+  pcall(self.link.tell, self.link, "unowned")
 end
 
 --- Starts the server in a process of its own, by this context's start method. It ends with the
 --- process that started it, at the latest.
 ---
 --- *Raises* `RemoteError` with what the initializer raised; `ProcessError` when the address is in
---- use or no process can be started; `SerializationError` under spawn and forkserver when a callable
---- cannot be sent.
+--- use or no process can be started; `SerializationError` under spawn and forkserver when a
+--- callable cannot be sent.
 --- *Blocks* until the server is ready.
 --- *Python*: `BaseManager.start`; returns nothing there.
 ---
 ---     local m <close> = MyManager():start()
+---     local counter = m:Counter(5)
+---     print(counter:add(1)) --> 6
 ---@param initializer? function run in the server's process first
 ---@param initargs? table
 ---@return multiprocessing.BaseManager self
@@ -310,8 +328,11 @@ end
 --- *Blocks* until the server has answered, 30 s at most.
 --- *Python*: `BaseManager.connect`; returns nothing there.
 ---
----     local m = MyManager{ address = "example.org:50000", authkey = "abracadabra" }
----     m:connect()
+---     local m <close> = MyManager{ address = "127.0.0.1:0", authkey = "abracadabra" }:start()
+---     local Client = mp.BaseManager:extend "Client" -- in another program: the names alone
+---     Client:register "Counter"
+---     local client = Client{ address = m.address, authkey = "abracadabra" }:connect()
+---     print(client:Counter(1):add(1)) --> 2
 ---@return multiprocessing.BaseManager self
 function BaseManager:connect()
   check_self(self, "connect")
@@ -329,8 +350,9 @@ end
 --- *Raises* `ProcessError` when the address is in use.
 --- *Python*: `BaseManager.get_server`.
 ---
----     local server = MyManager{ address = "127.0.0.1:50000", authkey = "abracadabra" }:get_server()
----     server:serve_forever()
+---     local server = MyManager{ address = "127.0.0.1:0", authkey = "abracadabra" }:get_server()
+---     print(server.address:match "^127.0.0.1:%d+$" ~= nil) --> true
+---     -- server:serve_forever()
 ---@return multiprocessing.Server
 function BaseManager:get_server()
   check_new(self, "get a server of")
