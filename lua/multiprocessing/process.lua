@@ -327,7 +327,7 @@ end
 function Process:is_alive()
   check_self(self, "is_alive")
   if self == current then return true end
-  check_started(self, "is_alive")
+  check_started(self, "look at")
   return not ended(self, 0)
 end
 

@@ -221,6 +221,17 @@ Array.add = Array.add
 ---@return boolean done
 Array.cas = Array.cas
 
+--- `a[i] = f(a[i])` under the lock. `f` runs once; if it raises, nothing changes.
+---
+--- *Raises* what `f` raises. *Blocks* while another process holds the lock.
+---
+---     print(a:update(1, function(x) return x * 2 end))   --> 20
+---@function Array:update
+---@param i integer
+---@param f fun(old: any): any
+---@return any new
+Array.update = Array.update
+
 --- The lock that goes with the array: an RLock, or the one given to the constructor.
 ---
 ---     do

@@ -228,14 +228,20 @@ function Reader:add_item(item, code)
   table.insert(class and class.methods or self.functions, item)
 end
 
+-- A method may stand before its class, in another file: it is looked at when all has been read.
 function Reader:block(lines, first, code)
   local item, problem = parse(lines)
   item.line = first
   if problem then self:complain(first, problem) end
-  if item.is_class then
-    self:add_class(item, code)
-  else
-    self:add_item(item, code)
+  if item.is_class then return self:add_class(item, code) end
+  table.insert(self.waiting, { item = item, code = code, file = self.file,
+    aliases = self.aliases })
+end
+
+function Reader:finish()
+  for _, w in ipairs(self.waiting) do
+    self.file, self.aliases = w.file, w.aliases
+    self:add_item(w.item, w.code)
   end
 end
 
@@ -257,8 +263,10 @@ end
 
 --- Reads files of Lua.
 function M.read(paths)
-  local reader = setmetatable({ classes = {}, functions = {}, problems = {}, by_name = {} }, Reader)
+  local reader = setmetatable({ classes = {}, functions = {}, problems = {}, by_name = {},
+    waiting = {} }, Reader)
   for _, path in ipairs(paths) do reader:read(path) end
+  reader:finish()
   return { classes = reader.classes, functions = reader.functions, problems = reader.problems,
     class = reader.by_name }
 end

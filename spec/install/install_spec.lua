@@ -125,13 +125,25 @@ describe("make install", function()
     assert.truthy(names:find "mplua_openlibs")
   end)
 
+  it("puts manual pages and definitions for editors in place", function()
+    local folder <close> = installed()
+    local share = folder.path .. "/mp/share"
+    local definitions = assert(loadfile(share .. "/mplua/library/multiprocessing.lua"))()
+    assert.equal("function", type(definitions.Pool))
+    for _, page in ipairs { "man1/mplua.1", "man3/multiprocessing.3" } do
+      local file <close> = assert(io.open(share .. "/man/" .. page))
+      assert.truthy(file:read "a":find("\n.SH NAME\n", 1, true), page)
+    end
+  end)
+
   it("puts everything below DESTDIR, for the places that are named", function()
     local folder <close> = new_folder()
     make("install", "PREFIX=/usr LIBDIR=/usr/lib/here DESTDIR=" .. folder.path)
     local list = shell([[cd "$F" && find . ! -type d | LC_ALL=C sort]], { F = folder.path })
     for _, name in ipairs { "bin/mplua", "include/mplua.h", "lib/here/libmplua.a",
       "lib/here/libmplua.so", "lib/here/libmplua.so.0", "lib/here/lua/5.4/multiprocessing.so",
-      "lib/here/pkgconfig/mplua.pc", "share/doc/mplua/README.md", "share/man/man1/mplua.1" } do
+      "lib/here/pkgconfig/mplua.pc", "share/doc/mplua/README.md", "share/man/man1/mplua.1",
+      "share/man/man3/multiprocessing.3", "share/mplua/library/multiprocessing.lua" } do
       assert.truthy(("\n" .. list .. "\n"):find("\n./usr/" .. name .. "\n", 1, true),
         name .. " is not in:\n" .. list)
     end
@@ -146,12 +158,15 @@ end)
 describe("make deb", function()
   -- where Debian's packages are built, and where they are not
   local there = is_installed "dpkg-shlibdeps" and is_installed "dpkg-deb"
+  local deb
+
+  setup(function() deb = there and make "deb" end)
 
   it("builds a package that is complete", function()
     if not there then return pending "no dpkg-dev" end
     local folder <close> = new_folder()
     prepare(folder)
-    local values = { F = folder.path, DEB = make "deb" }
+    local values = { F = folder.path, DEB = deb }
     shell([[dpkg-deb -x "$DEB" "$F"; dpkg-deb -e "$DEB" "$F/DEBIAN"]], values)
     shell([[cd "$F" && md5sum -c --quiet DEBIAN/md5sums]], values)
     assert.equal("", shell([[dpkg-deb -c "$DEB" | grep -v " root/root " || true]], values))
@@ -168,7 +183,7 @@ describe("make deb", function()
     if not there then return pending "no dpkg-dev" end
     if shell "id -u" ~= "0" then return pending "dpkg wants root" end
     local folder <close> = new_folder()
-    local values = { F = folder.path, DEB = make "deb" }
+    local values = { F = folder.path, DEB = deb }
     -- a system of its own that has the packages of this one
     assert.equal("installed\nremoved", shell([[
       mkdir -p "$F/var/lib/dpkg/info" "$F/var/lib/dpkg/updates" "$F/var/lib/dpkg/triggers"
