@@ -14,6 +14,7 @@ local futures = require "multiprocessing.futures"
 local log = require "multiprocessing.log"
 local parallel = require "multiprocessing.parallel"
 local pool = require "multiprocessing.pool"
+local manager = require "multiprocessing.manager"
 local memory = require "multiprocessing.memory"
 local process = require "multiprocessing.process"
 local queue = require "multiprocessing.queue"
@@ -284,6 +285,7 @@ local function new(method)
   self.ProcessPoolExecutor = futures.bind(self)
   self.parallel = parallel.bind(self)
   self.BaseManager = managers.bind(self)
+  self.Manager = manager.bind(self)
   if method then
     function self.get_start_method() return method end
     function self.set_start_method()

@@ -16,6 +16,8 @@
 #include "bind/output.h"
 #include "bind/sync.h"
 #include "os/clock.h"
+#include "store/dict.h"
+#include "store/list.h"
 #include "store/pipe.h"
 #include "store/queue.h"
 
@@ -37,6 +39,8 @@ static const luaL_Reg c_modules[] = {
     {"multiprocessing.core.types", mp_open_types},
     {"multiprocessing.core.server", mp_open_server},
     {"multiprocessing.core.task", mp_open_task},
+    {"multiprocessing.core.dict", mp_open_dict},
+    {"multiprocessing.core.list", mp_open_list},
     {NULL, NULL},
 };
 
@@ -55,6 +59,8 @@ static int load_bundled(lua_State *L) {
 void mp_core_preload(lua_State *L) {
   mp_queue_setup(); /* any process may be the last that lets go */
   mp_pipe_setup();
+  mp_dict_setup();
+  mp_list_setup();
   mp_sync_setup();
   mp_output_install(L); /* before a script keeps the originals */
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);

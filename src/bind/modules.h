@@ -25,5 +25,7 @@ int mp_open_types(lua_State *L); /* the host's userdata: l_types.c */
 int mp_open_server(lua_State *L); /* a manager's server: l_server.c */
 int mp_open_task(lua_State *L); /* what runs in it: l_task.c */
 int mp_open_shared(lua_State *L); /* values, arrays: l_value.c */
+int mp_open_dict(lua_State *L); /* manager dicts, Namespaces: l_dict.c */
+int mp_open_list(lua_State *L); /* manager lists: l_list.c */
 
 #endif

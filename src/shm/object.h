@@ -39,6 +39,7 @@ enum mp_object_type {
   MP_T_CHANNEL,
   MP_T_BOUNDED,
   MP_T_TOKEN,
+  MP_T_BLOB,
   MP_T_COUNT
 };
 

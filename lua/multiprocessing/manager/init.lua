@@ -1,0 +1,111 @@
+--- manager: makes shared dicts, lists and Namespaces, and the library's other objects
+-- MIT licence, see LICENSE
+--
+-- There is no server: what a manager makes lies in the family's shared memory, lives as long as
+-- somebody refers to it, and needs the manager no more. So a manager is little more than a name.
+
+local dict = require "multiprocessing.manager.dict"
+local errors = require "multiprocessing.errors"
+local list = require "multiprocessing.manager.list"
+local namespace = require "multiprocessing.manager.namespace"
+local options = require "multiprocessing.options"
+local shared = require "multiprocessing.shared"
+
+local M = {}
+
+--- Makes objects that all processes of the family share. All are called with a colon, can be nested
+--- in one another and sent anywhere; each call on them is atomic, whoever is killed.
+---
+---     local m <close> = mp.Manager()
+---     local d, l = m:dict{ a = 1 }, m:list{ 1, 2, 3 }
+---     d.list = l
+---     mp.Process{ target = function() d.list:append(4) end }:start()
+---
+--- *Python*: `multiprocessing.Manager()`, a server process; here an access is one of memory.
+---@class multiprocessing.Manager
+local Manager = { __name = "multiprocessing.Manager" }
+Manager.__index = Manager
+M.Manager = Manager -- reachable, so that it travels by name
+
+local function check(self, method)
+  options.check_self(self, Manager.__name, method, 1)
+  if self._shut.value ~= 0 then
+    errors.raise("ClosedError", ("this manager was shut down: '%s' makes no more"):format(method))
+  end
+end
+
+--- Makes a dict.
+---
+--- *Raises* `SerializationError`; `ClosedError` after `shutdown`.
+--- *Python*: `m.dict(t)`.
+---
+---     local d = m:dict{ a = 1, [10] = "ten" }
+---@param t? table|multiprocessing.dict the first contents
+---@return multiprocessing.dict
+function Manager:dict(t)
+  check(self, "dict")
+  return dict.new(t)
+end
+
+--- Makes a list.
+---
+--- *Raises* `SerializationError`; `ClosedError` after `shutdown`.
+--- *Python*: `m.list(t)`.
+---
+---     local l = m:list{ 1, 2, 3 }
+---@param t? any[]|multiprocessing.list the first contents
+---@return multiprocessing.list
+function Manager:list(t)
+  check(self, "list")
+  return list.new(t)
+end
+
+--- Makes a Namespace.
+---
+--- *Raises* `SerializationError`; `ClosedError` after `shutdown`.
+--- *Python*: `m.Namespace()`.
+---
+---     local ns = m:Namespace{ x = 1 }
+---@param t? { [string]: any } the first contents
+---@return multiprocessing.Namespace
+function Manager:Namespace(t)
+  check(self, "Namespace")
+  return namespace.new(t)
+end
+
+-- The library's own objects: made by the context, so that a Pool starts its workers by its method.
+for _, name in ipairs{ "Queue", "JoinableQueue", "Lock", "RLock", "Semaphore", "BoundedSemaphore",
+  "Event", "Condition", "Barrier", "Value", "Array", "Pool" } do
+  Manager[name] = function(self, ...)
+    check(self, name)
+    return self._context[name](...)
+  end
+end
+
+--- Ends the manager, in all processes: it makes no more objects. Those that it made go on as long
+--- as somebody refers to them. Idempotent.
+---
+--- *Python*: `m.shutdown()`, after which every object of the manager is dead.
+---
+---     m:shutdown()
+function Manager:shutdown()
+  options.check_self(self, Manager.__name, "shutdown")
+  self._shut.value = 1
+end
+
+function Manager:__close() self:shutdown() end
+
+function Manager:__tostring()
+  return self._shut.value == 0 and "Manager" or "Manager (shut down)"
+end
+
+--- Makes a context's constructor `Manager`.
+function M.bind(context)
+  local take <const> = options.taker "Manager"
+  return function(...)
+    take(...)
+    return setmetatable({ _context = context, _shut = shared.RawValue("b", 0) }, Manager)
+  end
+end
+
+return M
