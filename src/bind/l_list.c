@@ -262,9 +262,10 @@ static int find(lua_State *L) {
   int rc = mp_list_find(mp_arena_if_any(), l, 0, &v, &at);
   if (rc < 0)
     return raise(L, rc, "index");
-  if (rc == 0)
-    return 0;
-  lua_pushinteger(L, (lua_Integer)at + 1);
+  if (rc > 0)
+    lua_pushinteger(L, (lua_Integer)at + 1);
+  else
+    lua_pushnil(L);
   return 1;
 }
 

@@ -18,15 +18,15 @@ local M = {}
 --- What is stored is a copy: a table that was read from the dict and changed is not changed in the
 --- dict. Store it again, use `update(k, f)`, or nest a `m:dict()` or `m:list()`.
 ---
----     local d = m:dict{ a = 1 }
----     d.b = { 1, 2, 3 }        -- d[k] = v sets, nil removes
----     print(d.a, #d, d)        --> 1  2  {a = 1, b = {1, 2, 3}}
----     for k, v in pairs(d) do print(k, v) end
+--- `d[k]` reads, `d[k] = v` sets, nil removes; `#d` is the number of keys, `pairs(d)` goes over a
+--- snapshot, in no order; `tostring(d)` shows all of it, in order of the keys. A key that is a
+--- method's name is read by `get`, set by `set`. A dict that holds itself, through others too, is
+--- freed when the last process of the family ends.
 ---
---- `#d` is the number of keys, `pairs(d)` goes over a snapshot, in no order; `tostring(d)` shows
---- all of it, in order of the keys. A key that is a method's name is read by `get`, set by `set`.
---- A dict that holds itself, through others too, is freed when the last process of the family ends.
----@class multiprocessing.dict: { [string|number|boolean]: any }
+---     local m <close> = mp.Manager()
+---     local d = m:dict{ a = 1 }
+---     d.b = { 2, 3 }
+---@class multiprocessing.dict
 local Dict = core.methods
 
 --- Reads a value.
@@ -36,7 +36,7 @@ local Dict = core.methods
 --- *Blocks*: never.
 --- *Python*: `dict.get`.
 ---
----     local n = d:get("count", 0)
+---     print(d:get("a"), d:get("count", 0))      --> 1 0
 ---@function dict:get
 ---@param key string|number|boolean
 ---@param default? any what to return when there is no such key, default nil
@@ -49,8 +49,8 @@ Dict.get = Dict.get
 --- *Blocks* while another process is in `update(k, f)`.
 --- *Python*: `d[k] = v`.
 ---
----     d:set("get", 1)
----     assert(d:get "get" == 1)
+---     d:set("get", 5)
+---     print(d:get "get")                        --> 5
 ---@function dict:set
 ---@param key string|number|boolean
 ---@param value any nil removes the key
@@ -62,7 +62,7 @@ Dict.set = Dict.set
 --- *Blocks* while another process is in `update(k, f)`.
 --- *Python*: `dict.pop`.
 ---
----     local job = d:pop("job", nil) -- nil if there is none
+---     print(d:pop "a", d:pop("a", nil))         --> 1 nil
 ---@function dict:pop
 ---@param key string|number|boolean
 ---@param default? any what to return when there is no such key
@@ -75,7 +75,8 @@ Dict.pop = Dict.pop
 --- *Blocks* while another process is in `update(k, f)`.
 --- *Python*: `dict.setdefault`.
 ---
----     local list = d:setdefault("log", m:list()) -- the same one in all processes
+---     d:setdefault("log", m:list()):append "begun" -- the same list in all processes
+---     print(d.log)                              --> {"begun"}
 ---@function dict:setdefault
 ---@param key string|number|boolean
 ---@param value any
@@ -92,8 +93,9 @@ Dict.setdefault = Dict.setdefault
 --- *Blocks* while another process is in `update(k, f)`.
 --- *Python*: `dict.update`; `update(k, f)` has no counterpart, there a lock of yours is needed.
 ---
----     d:update{ a = 1, b = 2 }
----     local n = d:update("a", function(old) return (old or 0) * 2 end)
+---     d:update{ a = 5, c = 6 }
+---     print(d:update("a", function(old) return old * 2 end)) --> 10
+---     print(d)                                  --> {a = 10, b = {2, 3}, c = 6}
 ---@function dict:update
 ---@param key_or_table string|number|boolean|table|multiprocessing.dict
 ---@param f? fun(old: any): any
@@ -106,7 +108,7 @@ Dict.update = Dict.update
 --- *Blocks* while another process is in `update(k, f)`.
 --- *Python*: has none: `d[k] += 1` is not atomic there.
 ---
----     local hits = d:incr("hits")
+---     print(d:incr("hits"), d:incr("hits", 10)) --> 1 11
 ---@function dict:incr
 ---@param key string|number|boolean
 ---@param n? number default 1
@@ -115,7 +117,7 @@ Dict.incr = Dict.incr
 
 --- Is there such a key? Never blocks.
 ---
----     if not d:has "done" then work() end
+---     print(d:has "a", d:has "z")               --> true false
 ---@function dict:has
 ---@param key string|number|boolean
 ---@return boolean
@@ -123,28 +125,31 @@ Dict.has = Dict.has
 
 --- The keys, as a list in no order. *Python*: `dict.keys`, which is a view.
 ---
----     for _, k in ipairs(d:keys()) do print(k) end
+---     local keys = d:keys()
+---     table.sort(keys)
+---     print(table.concat(keys, " "))            --> a b
 ---@function dict:keys
 ---@return any[]
 Dict.keys = Dict.keys
 
 --- The values, in the order of `keys` as long as nobody changes the dict.
 ---
----     for _, v in ipairs(d:values()) do print(v) end
+---     print(#d:values())                        --> 2
 ---@function dict:values
 ---@return any[]
 Dict.values = Dict.values
 
 --- The pairs at one moment, as a list of `{key, value}`.
 ---
----     for _, item in ipairs(d:items()) do print(item[1], item[2]) end
+---     d.b = nil
+---     for _, item in ipairs(d:items()) do print(item[1], item[2]) end --> a 1
 ---@function dict:items
----@return { [1]: any, [2]: any }[]
+---@return any[][]
 Dict.items = Dict.items
 
 --- The contents at one moment, as a table.
 ---
----     local t = d:copy()
+---     print(d:copy().b[2])                      --> 3
 ---@function dict:copy
 ---@return table
 Dict.copy = Dict.copy
@@ -154,6 +159,7 @@ Dict.copy = Dict.copy
 --- *Blocks* while another process is in `update(k, f)`.
 ---
 ---     d:clear()
+---     print(d)                                  --> {}
 ---@function dict:clear
 Dict.clear = Dict.clear
 

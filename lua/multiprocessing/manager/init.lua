@@ -16,12 +16,13 @@ local M = {}
 --- Makes objects that all processes of the family share. All are called with a colon, can be nested
 --- in one another and sent anywhere; each call on them is atomic, whoever is killed.
 ---
----     local m <close> = mp.Manager()
----     local d, l = m:dict{ a = 1 }, m:list{ 1, 2, 3 }
----     d.list = l
----     mp.Process{ target = function() d.list:append(4) end }:start()
+--- `Queue`, `JoinableQueue`, `Lock`, `RLock`, `Semaphore`, `BoundedSemaphore`, `Event`,
+--- `Condition`, `Barrier`, `Value`, `Array` and `Pool` are the library's own: `m:Queue(10)` is
+--- `mp.Queue(10)`. With `<close>` it is shut down.
 ---
---- *Python*: `multiprocessing.Manager()`, a server process; here an access is one of memory.
+--- *Python*: `SyncManager`, a server process; here an access is one of memory.
+---
+---     local m <close> = mp.Manager()
 ---@class multiprocessing.Manager
 local Manager = { __name = "multiprocessing.Manager" }
 Manager.__index = Manager
@@ -40,6 +41,7 @@ end
 --- *Python*: `m.dict(t)`.
 ---
 ---     local d = m:dict{ a = 1, [10] = "ten" }
+---     print(d)                                  --> {[10] = "ten", a = 1}
 ---@param t? table|multiprocessing.dict the first contents
 ---@return multiprocessing.dict
 function Manager:dict(t)
@@ -53,6 +55,7 @@ end
 --- *Python*: `m.list(t)`.
 ---
 ---     local l = m:list{ 1, 2, 3 }
+---     print(#l)                                 --> 3
 ---@param t? any[]|multiprocessing.list the first contents
 ---@return multiprocessing.list
 function Manager:list(t)
@@ -66,6 +69,7 @@ end
 --- *Python*: `m.Namespace()`.
 ---
 ---     local ns = m:Namespace{ x = 1 }
+---     print(ns.x)                               --> 1
 ---@param t? { [string]: any } the first contents
 ---@return multiprocessing.Namespace
 function Manager:Namespace(t)
@@ -87,7 +91,9 @@ end
 ---
 --- *Python*: `m.shutdown()`, after which every object of the manager is dead.
 ---
+---     local d = m:dict{ a = 1 }
 ---     m:shutdown()
+---     print(d.a, pcall(m.dict, m) == false)     --> 1 true
 function Manager:shutdown()
   options.check_self(self, Manager.__name, "shutdown")
   self._shut.value = 1
@@ -99,7 +105,18 @@ function Manager:__tostring()
   return self._shut.value == 0 and "Manager" or "Manager (shut down)"
 end
 
---- Makes a context's constructor `Manager`.
+--- Makes a manager.
+---
+--- *Python*: `multiprocessing.Manager()`, which starts a server process.
+---
+---     local m <close> = mp.Manager()
+---     local done = m:dict()
+---     local p = mp.Process{ target = function() done.child = true end }
+---     p:start()
+---     p:join()
+---     print(done)                               --> {child = true}
+---@function mp.Manager
+---@return multiprocessing.Manager
 function M.bind(context)
   local take <const> = options.taker "Manager"
   return function(...)

@@ -14,15 +14,13 @@ local M = {}
 --- nil, shared objects and other manager objects included. Each call is atomic, and stays so when a
 --- process is killed in the middle of it. What is stored is a copy, as with dicts.
 ---
----     local l = m:list{ 1, 2 }
----     l:append "three"
----     l[#l + 1] = 4            -- appends, too, but is two calls: #l first
----     print(l[1], #l, l)       --> 1  4  {1, 2, "three", 4}
----     for i, v in ipairs(l) do print(i, v) end
+--- `l[i]` reads, outside nil; `l[i] = v` replaces; `l[#l + 1] = v` appends, but is two calls (`#l`
+--- first: where others append, too, use `append`); `l[#l] = nil` removes the last one; other writes
+--- outside raise. `ipairs(l)` reads element by element, `pairs(l)` goes over a snapshot.
 ---
---- Reading outside gives nil, `l[#l] = nil` removes the last one, other writes outside raise.
---- `ipairs(l)` reads element by element, `pairs(l)` goes over a snapshot.
----@class multiprocessing.list: { [integer]: any }
+---     local m <close> = mp.Manager()
+---     local l = m:list{ 3, 1, 2 }
+---@class multiprocessing.list
 local List = core.methods
 
 --- Adds a value at the end.
@@ -32,6 +30,7 @@ local List = core.methods
 --- *Python*: `list.append`.
 ---
 ---     l:append{ id = 1 }
+---     print(l)                                  --> {3, 1, 2, {id = 1}}
 ---@function list:append
 ---@param value any
 List.append = List.append
@@ -41,7 +40,8 @@ List.append = List.append
 --- *Raises* and *Blocks* as `append`.
 --- *Python*: `list.extend`.
 ---
----     l:extend{ 5, 6, 7 }
+---     l:extend{ 5, 6 }
+---     print(l)                                  --> {3, 1, 2, 5, 6}
 ---@function list:extend
 ---@param values any[]|multiprocessing.list
 List.extend = List.extend
@@ -52,6 +52,7 @@ List.extend = List.extend
 --- *Python*: `list.insert`, which cuts `i` to the list.
 ---
 ---     l:insert(1, "first")
+---     print(l)                                  --> {"first", 3, 1, 2}
 ---@function list:insert
 ---@param i integer
 ---@param value any
@@ -63,7 +64,7 @@ List.insert = List.insert
 --- *Blocks* while another process is in `sort`.
 --- *Python*: `list.pop`.
 ---
----     local last, first = l:pop(), l:pop(1)
+---     print(l:pop(), l:pop(1), l)               --> 2 3 {1}
 ---@function list:pop
 ---@param i? integer default: the last
 ---@return any value
@@ -72,7 +73,7 @@ List.pop = List.pop
 --- Elements `i` to `j` as a table; negative ones count from the end, and both are cut to the
 --- list, as in `string.sub`.
 ---
----     local tail = l:slice(-3)
+---     print(table.concat(l:slice(-2), " "))     --> 1 2
 ---@function list:slice
 ---@param i? integer default 1
 ---@param j? integer default -1
@@ -82,12 +83,13 @@ List.slice = List.slice
 --- Turns the order round.
 ---
 ---     l:reverse()
+---     print(l)                                  --> {2, 1, 3}
 ---@function list:reverse
 List.reverse = List.reverse
 
 --- The elements at one moment, as a table.
 ---
----     local t = l:copy()
+---     print(table.concat(l:copy(), " "))        --> 3 1 2
 ---@function list:copy
 ---@return any[]
 List.copy = List.copy
@@ -95,6 +97,7 @@ List.copy = List.copy
 --- Removes everything; the memory comes back.
 ---
 ---     l:clear()
+---     print(#l)                                 --> 0
 ---@function list:clear
 List.clear = List.clear
 
@@ -132,6 +135,7 @@ local function first_equal(values, v)
   for i = 1, #values do
     if equal(values[i], v, {}) then return i end
   end
+  return nil
 end
 
 local function check(self, method)
@@ -143,7 +147,8 @@ end
 ---
 --- *Python*: `list.index`, which raises when there is none.
 ---
----     local i = l:index{ id = 1 }
+---     l:append{ id = 1 }
+---     print(l:index(2), l:index{ id = 1 }, l:index "x") --> 3 4 nil
 ---@param value any
 ---@return integer? i nil: there is none
 function List:index(value)
@@ -154,7 +159,7 @@ end
 
 --- How many elements equal a value.
 ---
----     local n = l:count "x"
+---     print(l:count(1), l:count "x")            --> 1 0
 ---@param value any
 ---@return integer
 function List:count(value)
@@ -179,7 +184,8 @@ end
 --- *Blocks* while another process is in `sort`.
 --- *Python*: `list.remove`.
 ---
----     l:remove "x"
+---     l:remove(1)
+---     print(l)                                  --> {3, 2}
 ---@param value any
 function List:remove(value)
   check(self, "remove")
@@ -236,7 +242,9 @@ end
 --- *Python*: `list.sort`, with `key` instead of a comparison.
 ---
 ---     l:sort()
----     l:sort(function(a, b) return a.id < b.id end)
+---     print(l)                                  --> {1, 2, 3}
+---     l:sort(function(a, b) return a > b end)
+---     print(l)                                  --> {3, 2, 1}
 ---@param f? fun(a: any, b: any): boolean  is `a` before `b`? default: `a < b`
 function List:sort(f)
   check(self, "sort")

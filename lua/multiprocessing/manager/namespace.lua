@@ -16,10 +16,11 @@ local M = {}
 --- *Raises* for a name that is no string; `SerializationError`.
 --- *Python*: `Namespace`; there a missing name raises, and names with `_` stay local.
 ---
+---     local m <close> = mp.Manager()
 ---     local ns = m:Namespace{ x = 1 }
 ---     ns.y = "two"
----     print(ns)                --> Namespace(x = 1, y = "two")
----@class multiprocessing.Namespace: { [string]: any }
+---     print(ns)                                 --> Namespace(x = 1, y = "two")
+---@class multiprocessing.Namespace
 
 --- Makes a Namespace; a table gives its first contents.
 ---@param t? { [string]: any }
