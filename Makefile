@@ -185,8 +185,23 @@ stress: all ## kill storms, SECONDS=60
 	@for s in spec/stress/*.lua; do \
 	  ./mplua $$s $(or $(SECONDS),60) || exit 1; done
 
-bench: all ## against python3 in the same run
-	@for b in $(filter-out scripts/bench/bench.lua,$(wildcard scripts/bench/*.lua)); do echo "== $$b"; ./mplua $$b || exit 1; done
+# ARGS="--quick queue" takes some rows only: see scripts/bench/run.lua.
+bench: all ## against python3 in the same run, table in build/bench.md
+	@sh scripts/build/deps bench
+	@$(MAKE) -s --no-print-directory $(BENCH)
+	@./mplua scripts/bench/run.lua $(ARGS)
+
+BENCH := $(BUILD)/bench/limits $(BUILD)/bench/codec_floor.so
+
+$(BUILD)/bench/limits: scripts/bench/limits.c
+	@mkdir -p $(@D)
+	$(call note,LD )
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $< -o $@
+
+$(BUILD)/bench/codec_floor.so: scripts/bench/codec_floor.c
+	@mkdir -p $(@D)
+	$(call note,LD )
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -fvisibility=default -shared $< -o $@
 
 # --- the reference ------------------------------------------------------------
 

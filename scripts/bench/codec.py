@@ -1,49 +1,53 @@
-"""codec.py: python3's pickle (protocol 5) on the data of codec.lua.
-
-Prints a line a row: NAME ENCODE DECODE BYTES, processor seconds, medians of ROUNDS.
-"""
-
+"""python3's side of codec.lua: pickle (protocol 5) on the same data, processor seconds a value."""
+import gc
 import pickle
-import sys
 import time
 
-ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 3
 
-
-def tree(n):
-    """n small tables in a tree, ten children each."""
-    nodes = [{"id": i, "name": "node", "children": []} for i in range(1, n + 1)]
-    for i in range(1, n):
+def tree():
+    """50,000 small tables in a tree, ten children each; each has a list of them."""
+    nodes = [{"id": i, "name": "node", "children": []} for i in range(1, 50001)]
+    for i in range(1, len(nodes)):
         nodes[(i - 1) // 10]["children"].append(nodes[i])
     return nodes[0]
 
 
-def rows():
-    """The same data as in codec.lua."""
-    yield "small record", {"id": 12345, "name": "Alice", "score": 98.5, "active": True,
-                           "tags": ["a", "bb", "ccc"]}, 20000
-    yield "tree of 100,000 tables", tree(50000), 1
-    yield "1M integers", list(range(1, 1000001)), 1
-    yield "1M floats", [i + 0.5 for i in range(1, 1000001)], 1
-    yield "100,000 strings", ["string number %d" % i for i in range(1, 100001)], 1
-    yield "10,000 records", [{"id": i, "name": "name %d" % i, "score": i / 3, "active": i % 2 == 0}
-                             for i in range(1, 10001)], 1
-    yield "16 MiB string", "x" * (16 << 20), 1
+MAKE = {
+    "record": lambda: {"id": 12345, "name": "Alice", "score": 98.5, "active": True,
+                       "tags": ["a", "bb", "ccc"]},
+    "tree": tree,
+    "integers": lambda: list(range(1, 1000001)),
+    "floats": lambda: [i + 0.5 for i in range(1, 1000001)],
+    "strings": lambda: ["string number %d" % i for i in range(1, 100001)],
+    "records": lambda: [{"id": i, "name": "name %d" % i, "score": i / 3, "active": i % 2 == 0}
+                        for i in range(1, 10001)],
+    "big": lambda: "x" * (16 << 20),
+}
+made = {}
 
 
-def measure(f, count):
-    """Processor seconds a call, the median of ROUNDS."""
-    times = []
-    for _ in range(ROUNDS):
-        start = time.process_time()
-        for _ in range(count):
-            f()
-        times.append((time.process_time() - start) / count)
-    return sorted(times)[len(times) // 2]
+def value(kind):
+    if kind not in made:
+        made.clear()
+        made[kind] = MAKE[kind]()
+    return made[kind]
 
 
-for name, value, count in rows():
-    data = pickle.dumps(value, protocol=5)
-    encode = measure(lambda: pickle.dumps(value, protocol=5), count)
-    decode = measure(lambda: pickle.loads(data), count)
-    print("%s\t%.9f\t%.9f\t%d" % (name, encode, decode, len(data)), flush=True)
+def measure(f, x, n):
+    """As in codec.lua, the collector of cycles rests meanwhile."""
+    gc.collect()
+    gc.disable()
+    start = time.process_time()
+    for _ in range(n):
+        f(x)
+    seconds = (time.process_time() - start) / n
+    gc.enable()
+    return seconds
+
+
+def encode(kind, n):
+    return measure(lambda x: pickle.dumps(x, protocol=5), value(kind), n)
+
+
+def decode(kind, n):
+    return measure(pickle.loads, pickle.dumps(value(kind), protocol=5), n)

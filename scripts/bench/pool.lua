@@ -1,34 +1,22 @@
---- Pools against python3's multiprocessing, the same work in one run.
+--- Pools, against python3's and against the same loop in one process.
 
-local bench = dofile "scripts/bench/bench.lua"
 local mp = require "multiprocessing"
+local work = require "bench.work"
 
 local function inc(x) return x + 1 end
 
-local function list(n)
-  local items = {}
-  for i = 1, n do items[i] = i end
-  return items
-end
-
-local function timed(n, f)
-  local began = mp.now()
-  f()
-  return (mp.now() - began) / n
-end
-
 -- a row's work with a warm pool of two
 local function pooled(f)
-  return function()
+  return function(n)
     local pool <close> = mp.Pool(2)
-    pool:map(inc, list(1000))
-    return f(pool)
+    pool:map(inc, work.list(1000))
+    return work.timed(n, function() f(pool, n) end)
   end
 end
 
-local function create()
-  return timed(20, function()
-    for _ = 1, 20 do
+local function create(n)
+  return work.timed(n, function()
+    for _ = 1, n do
       local pool = mp.Pool(2)
       pool:close()
       pool:join()
@@ -36,53 +24,53 @@ local function create()
   end)
 end
 
-local function apply(pool)
-  return timed(10000, function()
-    for i = 1, 10000 do pool:apply(inc, { i }) end
-  end)
-end
+local apply = pooled(function(pool, n)
+  for i = 1, n do pool:apply(inc, { i }) end
+end)
 
-local function apply_async(pool)
-  return timed(20000, function()
-    local results = {}
-    for i = 1, 20000 do results[i] = pool:apply_async(inc, { i }) end
-    for i = 1, 20000 do results[i]:get() end
-  end)
-end
+local apply_async = pooled(function(pool, n)
+  local results = {}
+  for i = 1, n do results[i] = pool:apply_async(inc, { i }) end
+  for i = 1, n do results[i]:get() end
+end)
 
-local function imap_unordered(pool)
-  local items = list(20000)
-  return timed(20000, function()
-    for _ in pool:imap_unordered(inc, items, 1) do end -- luacheck: ignore
-  end)
-end
+local imap_unordered = pooled(function(pool, n)
+  for _ in pool:imap_unordered(inc, work.list(n), 1) do end -- luacheck: ignore
+end)
 
 local function map(n)
-  return pooled(function(pool)
-    local items = list(n)
-    return timed(n, function() pool:map(inc, items) end)
-  end)
+  local items = work.list(n)
+  return pooled(function(pool) pool:map(inc, items) end)(n)
 end
 
--- how much of two processors two workers use, on work that takes t seconds alone
+-- what two workers could at best make of the plain loop
+local function half_a_loop(n)
+  local items = work.list(n)
+  return work.timed(n, function() work.list(n, function(i) return inc(items[i]) end) end) / 2
+end
+
+local function burn()
+  local x = 0
+  for i = 1, 2000000 do x = x + i % 7 end
+  return x
+end
+
+-- percent of two processors that two workers use: six pieces as one chunk, and each by itself
 local function efficiency()
-  local function burn()
-    local x = 0
-    for i = 1, 2000000 do x = x + i % 7 end
-    return x
-  end
   local pool <close> = mp.Pool(2)
   pool:map(burn, { 1, 2 })
-  local alone, together = math.huge, math.huge
-  for _ = 1, 5 do
-    alone = math.min(alone, timed(1, function() pool:map(burn, { 1, 2, 3, 4, 5, 6 }, 6) end))
-    together = math.min(together, timed(1, function() pool:map(burn, { 1, 2, 3, 4, 5, 6 }, 1) end))
+  local function best(chunksize, least)
+    local seconds = work.timed(1, function() pool:map(burn, work.list(6), chunksize) end)
+    return math.min(seconds, least)
   end
-  return alone / together / 2
+  local alone, together = math.huge, math.huge
+  for _ = 1, 3 do alone, together = best(6, alone), best(1, together) end
+  return 50 * alone / together
 end
 
--- KiB, in a fresh process: of its pages a worker shares most with its parent and the others
-local function idle_memory(workers)
+-- KiB of the largest of idle workers, in a fresh process: the pages that a worker shares with many
+-- would otherwise count as few
+local function memory(workers)
   local script = ([[
     local mp = require "multiprocessing"
     local pool <close> = mp.Pool(%d)
@@ -93,46 +81,53 @@ local function idle_memory(workers)
       most = math.max(most, tonumber(file:read("a"):match "\nPss:%%s+(%%d+)"))
     end
     print(most)]]):format(workers)
-  local pipe <close> = assert(io.popen(("%s -e '%s'"):format(arg[-1], script)))
-  return pipe:read("n")
+  return function()
+    local pipe <close> = assert(io.popen(("%s -e '%s'"):format(arg[-1], script)))
+    return pipe:read "n"
+  end
 end
 
+-- milliseconds until a waiting owner knows that its worker was killed
 local function death()
   local pool <close> = mp.Pool(2)
-  local began = mp.Value("d", 0)
-  local worst = 0
-  for _ = 1, 10 do
-    pcall(pool.apply, pool, function()
-      local m = require "multiprocessing"
-      began.value = m.now()
-      m.kill(m.getpid(), 9)
-    end)
-    worst = math.max(worst, mp.now() - began.value)
-  end
-  return worst
+  local began = mp.RawValue("d", 0)
+  local ok, e = pcall(pool.apply, pool, function()
+    local m = require "multiprocessing"
+    began.value = m.now()
+    m.kill(m.getpid(), "SIGKILL")
+  end)
+  assert(not ok and mp.iserror(e, "WorkerLostError"))
+  return 1e3 * (mp.now() - began.value)
 end
 
-local function python(name) return bench.python("scripts/bench/pool.py", name) end
-
-bench.run("pool", {
-  { "create, close, join", mplua = create, python = python "create", want = 15 },
-  { "apply, round trip", mplua = pooled(apply), python = python "apply", want = 60 },
-  { "apply_async, a task of 20,000", mplua = pooled(apply_async), python = python "apply_async",
-    want = 15 },
-  { "imap_unordered, an item", mplua = pooled(imap_unordered), python = python "imap_unordered",
-    want = 10 },
-  { "map, an item of 100,000", mplua = map(100000), python = python "map 100000", want = 1.7 },
-  { "map, an item of 1,000,000", mplua = map(1000000), python = python "map 1000000", want = 1.7 },
-})
-
-print(("two workers on two processors: %.1f %% efficient"):format(100 * efficiency()))
-print(("an idle worker: %d KiB PSS of 20, %d of 2"):format(idle_memory(20), idle_memory(2)))
-print(("a death is seen within: %.1f ms"):format(1e3 * death()))
-do
-  local began = mp.now()
-  local pool <close> = mp.Pool(500)
-  local sum = 0
-  for _, v in ipairs(pool:map(inc, list(5000), 1)) do sum = sum + v end
-  assert(sum == 12507500)
-  print(("500 workers: started and 5,000 items done in %.2f s"):format(mp.now() - began))
+-- seconds a worker, from none to 5,000 items done
+local function many_workers(n)
+  return work.timed(n, function()
+    local pool <close> = mp.Pool(n)
+    assert(pool:map(inc, work.list(5000), 1)[5000] == 5001)
+  end)
 end
+
+return {
+  { title = "pool", python = "pool", rows = {
+    { "create, close, join a pool of two", mplua = create, other = "create", limit = "pair",
+      wanted = 15 },
+    { "apply", mplua = apply, other = "apply", limit = "echo 8", wanted = 60 },
+    { "apply_async, then get", mplua = apply_async, other = "apply_async", limit = "spsc 64",
+      wanted = 15 },
+    { "imap_unordered, chunks of 1", mplua = imap_unordered, other = "imap_unordered",
+      limit = "spsc 64", wanted = 10 },
+    { "map, an item of 100,000", mplua = map, other = "map", limit = half_a_loop, n = 100000,
+      wanted = 1.7 },
+    { "map, an item of 1,000,000", mplua = map, other = "map", limit = half_a_loop, n = 1000000,
+      wanted = 1.7 },
+    { "two workers, work for the processor only", unit = "%", mplua = efficiency,
+      other = "efficiency", at_least = 98 },
+    { "an idle worker's memory, of 2", unit = "KiB", mplua = memory(2), other = "memory 2",
+      limit = "pss 2", at_most = 200 },
+    { "an idle worker's memory, of 20", unit = "KiB", mplua = memory(20), other = "memory 20",
+      limit = "pss 20", at_most = 200 },
+    { "a worker's death is noticed after", unit = "ms", mplua = death, at_most = 50 },
+    { "a pool of 500, a worker", mplua = many_workers, n = 500 },
+  } },
+}

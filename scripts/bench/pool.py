@@ -1,6 +1,5 @@
-"""Rows of pool.lua, measured with python3's multiprocessing: seconds an operation."""
+"""python3's side of pool.lua: seconds an operation."""
 import multiprocessing as mp
-import sys
 import time
 
 
@@ -14,50 +13,76 @@ def timed(n, f):
     return (time.perf_counter() - began) / n
 
 
-def create():
+def pooled(f):
+    """A row's work with a warm pool of two."""
+    def row(n):
+        with mp.Pool(2) as pool:
+            pool.map(inc, range(1000))
+            return timed(n, lambda: f(pool, n))
+    return row
+
+
+def create(n):
     def work():
-        for _ in range(20):
+        for _ in range(n):
             pool = mp.Pool(2)
             pool.close()
             pool.join()
-    return timed(20, work)
+    return timed(n, work)
 
 
-def apply(pool):
-    return timed(2000, lambda: [pool.apply(inc, (i,)) for i in range(2000)])
+@pooled
+def apply(pool, n):
+    for i in range(n):
+        pool.apply(inc, (i,))
 
 
-def apply_async(pool):
-    def work():
-        results = [pool.apply_async(inc, (i,)) for i in range(20000)]
-        for r in results:
-            r.get()
-    return timed(20000, work)
+@pooled
+def apply_async(pool, n):
+    results = [pool.apply_async(inc, (i,)) for i in range(n)]
+    for r in results:
+        r.get()
 
 
-def imap_unordered(pool):
-    items = list(range(20000))
-
-    def work():
-        for _ in pool.imap_unordered(inc, items, 1):
-            pass
-    return timed(20000, work)
+@pooled
+def imap_unordered(pool, n):
+    for _ in pool.imap_unordered(inc, range(n), 1):
+        pass
 
 
-def map_(pool, n):
-    items = list(range(n))
-    return timed(n, lambda: pool.map(inc, items))
+@pooled
+def map(pool, n):
+    pool.map(inc, range(n))
 
 
-if __name__ == "__main__":
-    mp.set_start_method("fork")
-    name = sys.argv[1].split()
-    if name[0] == "create":
-        print(create())
-    else:
-        with mp.Pool(2) as pool:
-            pool.map(inc, range(1000))
-            if name[0] == "map":
-                print(map_(pool, int(name[1])))
-            else:
-                print(globals()[name[0]](pool))
+def burn(_):
+    x = 0
+    for i in range(300000):
+        x += i % 7
+    return x
+
+
+def efficiency(_):
+    """Percent of two processors that two workers use."""
+    with mp.Pool(2) as pool:
+        pool.map(burn, [1, 2])
+        alone = together = float("inf")
+        for _ in range(3):
+            alone = min(alone, timed(1, lambda: pool.map(burn, range(6), 6)))
+            together = min(together, timed(1, lambda: pool.map(burn, range(6), 1)))
+    return 50 * alone / together
+
+
+def idle():
+    time.sleep(0.2)
+    with open("/proc/self/smaps_rollup") as f:
+        return max(int(line.split()[1]) for line in f if line.startswith("Pss:"))
+
+
+def memory(workers, _):
+    """KiB of an idle worker: the most of all, each counted while the others are there."""
+    with mp.Pool(workers) as pool:
+        results = [pool.apply_async(idle) for _ in range(workers)]
+        return max(r.get() for r in results)
+
+

@@ -1,50 +1,54 @@
---- Start and join of processes against python3's multiprocessing and bare fork + waitpid.
+--- Start and join of processes, against python3 and bare fork or posix_spawn with waitpid.
 
-local bench = dofile "scripts/bench/bench.lua"
 local mp = require "multiprocessing"
+local work = require "bench.work"
 
 local function empty() end
 
--- seconds a process: `count` of them, `at_once` alive at a time
-local function start_join(ctx, count, at_once)
-  return function()
-    local start = mp.now()
-    for _ = 1, count, at_once do
-      local ps = {}
-      for k = 1, at_once do
-        ps[k] = ctx.Process{ target = empty }
-        ps[k]:start()
+-- seconds a process: `at_once` of them alive at a time
+local function start_join(method, at_once)
+  return function(n)
+    local ctx = mp.get_context(method)
+    return work.timed(n, function()
+      for _ = 1, n, at_once do
+        local ps = {}
+        for k = 1, at_once do
+          ps[k] = ctx.Process{ target = empty }
+          ps[k]:start()
+        end
+        for _, p in ipairs(ps) do p:join() end
       end
-      for _, p in ipairs(ps) do p:join() end
-    end
-    return (mp.now() - start) / count
+    end)
   end
 end
 
-local ballast
+-- start_join() in a process that has 200 MB of small objects
+local with_ballast <const> = work.in_child(function()
+  return work.list(1600000, function(i) return { i, tostring(i) } end)
+end, function(method, n) return start_join(method, 1)(n) end)
 
-local function with_ballast(f)
-  return function()
-    if not ballast then
-      ballast = {}
-      for i = 1, 1600000 do ballast[i] = { i, tostring(i) } end
-    end
-    return f()
-  end
+local function small(method, at_once, limit, wanted, of_limit)
+  return {
+    at_once == 1 and method or ("%s, %d at once"):format(method, at_once), step = at_once,
+    mplua = start_join(method, at_once), other = ("start %s %d"):format(method, at_once),
+    limit = ("%s %d"):format(limit, at_once), wanted = wanted, of_limit = of_limit,
+  }
 end
 
-local python = "scripts/bench/process.py"
-local fork, spawn = mp.get_context "fork", mp.get_context "spawn"
-local server = mp.get_context "forkserver"
+local function heap(method, limit, wanted)
+  return {
+    method .. ", 200 MB heap in the parent", other = "heap " .. method, limit = limit,
+    mplua = function(n) return with_ballast(method, n) end, wanted = wanted,
+  }
+end
 
-bench.run("start and join of a process", {
-  { "fork", mplua = start_join(fork, 400, 1), python = bench.python(python, "fork"),
-    floor = bench.c("raw_fork", "1000 1"), want = 8 },
-  { "fork, 50 at once", mplua = start_join(fork, 400, 50),
-    python = bench.python(python, "fork 50"), floor = bench.c("raw_fork", "1000 50"), want = 8 },
-  { "forkserver", mplua = start_join(server, 200, 1), python = bench.python(python, "forkserver"),
-    want = 4 },
-  { "spawn", mplua = start_join(spawn, 50, 1), python = bench.python(python, "spawn"), want = 8 },
-  { "fork, 200 MB heap in the parent", mplua = with_ballast(start_join(fork, 50, 1)),
-    python = bench.python(python, "fork heap"), want = 5 },
-})
+return {
+  { title = "start and join of a process", python = "process", rows = {
+    small("fork", 1, "fork", 8, 1.6), small("fork", 50, "fork", 8),
+    small("forkserver", 1, "fork", 4), small("forkserver", 50, "fork", 4),
+    small("spawn", 1, "spawn", 8), small("spawn", 50, "spawn", 8),
+  } },
+  { title = "the same, with a large parent", python = "process", rows = {
+    heap("fork", "heap 200", 5), heap("forkserver", "fork 1", 4), heap("spawn", "spawn 1", 8),
+  } },
+}

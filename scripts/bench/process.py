@@ -1,38 +1,28 @@
-"""python3's side of process.lua: prints seconds a process."""
+"""python3's side of process.lua: seconds a process."""
 import multiprocessing as mp
-import sys
 import time
+
+ballast = []
 
 
 def empty():
     pass
 
 
-def start_join(method, count, at_once):
+def start(method, at_once, n):
     ctx = mp.get_context(method)
-    start = time.monotonic()
-    for _ in range(0, count, at_once):
+    began = time.monotonic()
+    for _ in range(0, n, at_once):
         ps = [ctx.Process(target=empty) for _ in range(at_once)]
         for p in ps:
             p.start()
         for p in ps:
             p.join()
-    return (time.monotonic() - start) / count
+    return (time.monotonic() - began) / n
 
 
-def with_heap():
-    global ballast
-    ballast = [(i, str(i)) for i in range(1600000)]
-    return start_join("fork", 30, 1)
-
-
-ROWS = {
-    "fork": lambda: start_join("fork", 200, 1),
-    "fork 50": lambda: start_join("fork", 200, 50),
-    "fork heap": with_heap,
-    "forkserver": lambda: start_join("forkserver", 60, 1),
-    "spawn": lambda: start_join("spawn", 12, 1),
-}
-
-if __name__ == "__main__":
-    print("%.9f" % ROWS[sys.argv[1]]())
+def heap(method, n):
+    """start() with 200 MB of small objects in the parent."""
+    if not ballast:
+        ballast.extend((i, str(i)) for i in range(1600000))
+    return start(method, 1, n)

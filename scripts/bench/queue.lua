@@ -1,94 +1,90 @@
---- Queues and pipes against python3's multiprocessing, the same work in one run.
+--- Queues and pipes, against python3, rings in C and memcpy.
 
-local bench = dofile "scripts/bench/bench.lua"
 local mp = require "multiprocessing"
+local work = require "bench.work"
 
-local record = { id = 12345, name = "a small record", tags = { "x", "y", "z" }, score = 0.5 }
+local record <const> = {
+  id = 12345, name = "a small record", tags = { "x", "y", "z" }, score = 0.5,
+}
+local big <const> = ("x"):rep(16 << 20)
 
 local function get(q) q:get() end
 
--- Seconds a message: `producers` put n messages in all, `consumers` get them; from the moment all
--- stand ready until the last one is done.
-local function through_queue(n, producers, consumers, value)
-  return function()
+-- Seconds a message from `pairs` producers to as many consumers, from the moment all stand ready
+-- until the last one is done.
+local function through_queue(pairs, value)
+  return function(n)
     local q, ready, go = mp.Queue(), mp.Queue(), mp.Queue()
-    local function start(f, count)
-      local p = mp.Process{ target = function()
+    local ps = {}
+    for i = 1, 2 * pairs do
+      local f = i % 2 == 0 and get or q.put
+      ps[i] = mp.Process{ target = function()
         ready:put(true)
         go:get()
-        for _ = 1, count do f(q, value) end
+        for _ = 1, n // pairs do f(q, value) end
       end }
-      p:start()
-      return p
+      ps[i]:start()
     end
-    local ps = {}
-    for _ = 1, producers do ps[#ps + 1] = start(q.put, n // producers) end
-    for _ = 1, consumers do ps[#ps + 1] = start(get, n // consumers) end
     for _ = 1, #ps do ready:get() end
-    local began = mp.now()
-    for _ = 1, #ps do go:put(true) end
-    for _, p in ipairs(ps) do p:join() end
-    return (mp.now() - began) / n
+    return work.timed(n, function()
+      for _ = 1, #ps do go:put(true) end
+      for _, p in ipairs(ps) do p:join() end
+    end)
   end
 end
 
-local function in_batches(n, by)
-  return function()
-    local q = mp.Queue()
-    local batch = {}
-    for i = 1, by do batch[i] = i end
-    local p = mp.Process{ target = function()
-      for _ = 1, n // by do q:put_many(batch) end
-    end }
-    local began = mp.now()
-    p:start()
+local function in_batches(n)
+  local q = mp.Queue()
+  local batch = work.list(100)
+  local p = mp.Process{ target = function()
+    for _ = 1, n // #batch do q:put_many(batch) end
+  end }
+  p:start()
+  local seconds = work.timed(n, function()
     local got = 0
-    while got < n do got = got + q:get_many(by).n end
-    local seconds = (mp.now() - began) / n
-    p:join()
-    return seconds
-  end
+    while got < n do got = got + q:get_many(#batch).n end
+  end)
+  p:join()
+  return seconds
 end
 
--- seconds a round trip
-local function round_trip(n, value)
-  return function()
+local function round_trip(value)
+  return function(n)
     local a, b = mp.Pipe()
     local p = mp.Process{ target = function()
-      for _ = 1, n + 10 do b:send(b:recv()) end
+      for _ = 1, n + 1 do b:send(b:recv()) end
     end }
     p:start()
-    for _ = 1, 10 do a:send(value) a:recv() end
-    local began = mp.now()
-    for _ = 1, n do
-      a:send(value)
-      a:recv()
-    end
-    local seconds = (mp.now() - began) / n
+    a:send(value) a:recv()
+    local seconds = work.timed(n, function()
+      for _ = 1, n do
+        a:send(value)
+        a:recv()
+      end
+    end)
     p:join()
     return seconds
   end
 end
 
-local function python(args) return bench.python("scripts/bench/queue_python.py", args) end
-
-bench.run("messages through a queue", {
-  { "integers, 1 to 1", mplua = through_queue(400000, 1, 1, 42), python = python "int 1 1",
-    want = 15 },
-  { "integers, 2 to 2", mplua = through_queue(400000, 2, 2, 42), python = python "int 2 2",
-    want = 12 },
-  { "small records, 1 to 1", mplua = through_queue(200000, 1, 1, record),
-    python = python "record 1 1", want = 6 },
-  { "strings of 16 MiB", mplua = through_queue(100, 1, 1, ("x"):rep(16 << 20)),
-    python = python "big 1 1", want = 10 },
-  { "integers by put_many, get_many", mplua = in_batches(1000000, 100),
-    python = python "batch 1 1", want = 40 },
-})
-
-bench.run("round trips through a pipe", {
-  { "an integer", mplua = round_trip(50000, 42), python = python "pipe int", want = 20 },
-  { "a string of 1 KiB", mplua = round_trip(50000, ("x"):rep(1024)), python = python "pipe 1024",
-    want = 20 },
-  { "a string of 1 MiB", mplua = round_trip(300, ("x"):rep(1 << 20)),
-    python = python "pipe 1048576", want = 4 },
-})
+return {
+  { title = "a message through a queue", python = "messages", rows = {
+    { "an integer, 1 to 1", mplua = through_queue(1, 42), other = "queue int 1", limit = "spsc 8",
+      wanted = 15 },
+    { "an integer, 2 to 2", mplua = through_queue(2, 42), other = "queue int 2", limit = "mpmc",
+      wanted = 12, step = 2 },
+    { "a small record, 1 to 1", mplua = through_queue(1, record), other = "queue record 1",
+      limit = "spsc 64", wanted = 6 },
+    { "a string of 16 MiB", mplua = through_queue(1, big), other = "queue big 1",
+      limit = "copy 16777216", wanted = 10 },
+    { "an integer by put_many, get_many of 100", mplua = in_batches, other = "queue int 1",
+      limit = "spsc 8", wanted = 40, step = 100 },
+  } },
+  { title = "a round trip through a pipe", python = "messages", rows = {
+    { "8 B (an integer)", mplua = round_trip(42), other = "pipe 8", limit = "echo 8", wanted = 20 },
+    { "1 KiB", mplua = round_trip(("x"):rep(1 << 10)), other = "pipe 1024", limit = "echo 1024",
+      wanted = 20 },
+    { "1 MiB", mplua = round_trip(("x"):rep(1 << 20)), other = "pipe 1048576",
+      limit = "echo 1048576", wanted = 4 },
+  } },
+}

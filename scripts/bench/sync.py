@@ -1,15 +1,20 @@
-"""python3's side of sync.lua: prints seconds an operation."""
+"""python3's side of sync.lua: seconds an operation."""
 import multiprocessing as mp
 import os
-import sys
 import time
 
 ctx = mp.get_context("fork")
 
 
+CPUS = sorted(os.sched_getaffinity(0))
+
+
 def on_cpu(number):
-    if os.cpu_count() > 1:
-        os.sched_setaffinity(0, {number})
+    os.sched_setaffinity(0, {CPUS[number % len(CPUS)]})
+
+
+def on_any_cpu():
+    os.sched_setaffinity(0, CPUS)
 
 
 def timed(n, f):
@@ -34,12 +39,13 @@ def both(n, f):
     start = time.perf_counter()
     f(n)
     p.join()
-    return (time.perf_counter() - start) / (2 * n)
+    seconds = (time.perf_counter() - start) / (2 * n)
+    on_any_cpu()
+    return seconds
 
 
 def lock(n):
     l = ctx.Lock()
-    acquire, release = l.acquire, l.release
 
     def loop(n):
         for _ in range(n):
@@ -125,6 +131,7 @@ def ping_pong(n, ping, pong):
     ping(n)
     seconds = (time.perf_counter() - start) / n
     p.join()
+    on_any_cpu()
     return seconds
 
 
@@ -184,21 +191,3 @@ def barrier(n):
             b.wait()
 
     return ping_pong(n, side, side)
-
-
-ROWS = {
-    "lock": lambda: lock(300000),
-    "lock two": lambda: lock_two(100000),
-    "value two": lambda: value_two(50000),
-    "raw write": lambda: raw_write(1000000),
-    "array write": lambda: array_write(200000),
-    "raw array write": lambda: raw_array_write(1000000),
-    "array totable": lambda: array_totable(20),
-    "event": lambda: event(2000),
-    "semaphore": lambda: semaphore(3000),
-    "condition": lambda: condition(2000),
-    "barrier": lambda: barrier(1000),
-}
-
-if __name__ == "__main__":
-    print("%.12f" % ROWS[sys.argv[1]]())
