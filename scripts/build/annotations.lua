@@ -8,7 +8,8 @@
 --   ---@function mp.Pool           a function of the module
 --
 -- Text comes first, then an example, which is indented by four more spaces, then the tags. A
--- comment says nothing about the public interface when what follows it is nobody's.
+-- comment says nothing about the public interface when what follows it is nobody's, or when it has
+-- the tag ---@package.
 --
 --   read(paths) -> { classes = { class... }, functions = { item... }, problems = { text... } }
 --   class: name, base, text, example, fields, methods, file, line
@@ -149,6 +150,12 @@ function tags.class(item, rest)
   return item
 end
 
+-- Seen by the library's own files only.
+function tags.package(item)
+  item.is_internal = true
+  return item
+end
+
 tags["function"] = function(item, rest)
   item.named = rest:match "^[%w_%.:]+$"
   return item.named and item
@@ -216,7 +223,7 @@ function Reader:add_item(item, code)
   else
     owner, separator, name, arguments = defined(code)
   end
-  if not owner or name:find "^_" then return end
+  if not owner or name:find "^_" or item.is_internal then return end
   local class = self:class_of(owner)
   if class == false then
     if item.named then self:complain(item.line, "there is no class " .. owner) end

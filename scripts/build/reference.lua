@@ -123,10 +123,11 @@ function M.examples(model)
     if item.example == "" then return end
     local code = "local mp = require \"multiprocessing\"\n" .. setup .. "\n" .. item.example .. "\n"
     table.insert(list, { title = title, where = item.file .. ":" .. item.line, code = code,
-      expected = expected_of(code), says = item.example:find("-->", 1, true) ~= nil })
+      expected = expected_of(code), says = item.is_class or item.example:find("-->", 1, true) })
   end
   for _, f in ipairs(model.functions) do add("mp." .. f.name, f, "") end
   for _, class in ipairs(model.classes) do
+    add(class.name, class, "")
     for _, f in ipairs(class.methods) do
       add(class.name .. ":" .. f.name, f, class.example)
     end

@@ -32,6 +32,14 @@ local function overload(item)
     item.returns[1].type)
 end
 
+-- Is it a class that the user calls and extends?
+local function extends(class)
+  for _, method in ipairs(class and class.methods or {}) do
+    if method.name == "extend" then return true end
+  end
+  return false
+end
+
 return function(_, model)
   local out = {}
   local function put(format, ...) out[#out + 1] = format:format(...) end
@@ -47,7 +55,7 @@ return function(_, model)
     for _, r in ipairs(item.returns) do
       put("%s", with_text(("return %s %s"):format(r.type, r.name or ""):gsub(" $", ""), r))
     end
-    if item.arguments == "..." and item.params[1] then put("%s", overload(item)) end
+    if owner == "mp." and item.arguments == "..." and item.params[1] then put("%s", overload(item)) end
     put("function %s%s(%s) end\n\n", owner, item.name, table.concat(names, ", "))
   end
 
@@ -71,9 +79,10 @@ return function(_, model)
   put("%s", comment(model.class.multiprocessing.text))
   put("---@class multiprocessing\nlocal mp = {}\n\nmp.futures = {}\n\n")
   for _, f in ipairs(model.functions) do
-    if f.name == "Process" then -- a class that can be called and extended
-      put("---@class multiprocessing.ProcessClass: multiprocessing.Process\n")
-      put("---@overload fun(options?: table): multiprocessing.Process\nmp.Process = {}\n\n")
+    if extends(model.class[f.name]) then
+      put("---@class multiprocessing.%sClass: multiprocessing.%s\n", f.name, f.name)
+      put("---@overload fun(options?: table): multiprocessing.%s\n", f.name)
+      put("mp.%s = {}\n\n", f.name)
     else
       put_item("mp.", f)
     end

@@ -384,6 +384,10 @@ function M.create(self, typeid, ...)
 end
 
 --- How many objects there are that have proxies.
+---
+---     local m <close> = MyManager():start()
+---     local a, b = m:Counter(1), m:Counter(2)
+---     print(m:number_of_objects()) --> 2
 ---@return integer
 function BaseManager:number_of_objects()
   check_self(self, "number_of_objects")
@@ -411,6 +415,12 @@ end
 ---
 --- *Blocks* until the server has ended: calls that are under way there have two seconds.
 --- *Python*: `BaseManager.shutdown`.
+---
+---     local m = MyManager():start()
+---     local counter = m:Counter(1)
+---     m:shutdown()
+---     local _, e = pcall(counter.add, counter, 1)
+---     print(mp.iserror(e)) --> true
 function BaseManager:shutdown()
   check_self(self, "shutdown")
   if self._state == "shut down" then return end
@@ -433,6 +443,9 @@ function BaseManager:__close()
 end
 
 --- Waits for the end of the server that `start` made.
+---
+---     local m <close> = MyManager():start()
+---     print(m:join(0.01)) --> false
 ---@param timeout? number seconds; nil waits for ever
 ---@return boolean ended
 function BaseManager:join(timeout)
@@ -447,6 +460,22 @@ function BaseManager:__tostring()
   return ("<%s%s %s>"):format(self._class_name,
     self._address and " at " .. self._address or "", self._state)
 end
+
+--- Makes a manager, whose server is not started yet; mostly of a class that extends this one.
+---
+--- *Python*: `multiprocessing.managers.BaseManager`.
+---
+---     local Lists = mp.BaseManager:extend "Lists"
+---     Lists:register("words", function(...)
+---       local list = { ... }
+---       return { add = function(_, word) table.insert(list, word) return #list end }
+---     end)
+---     local m <close> = Lists():start()
+---     print(m:words("a", "b"):add("c")) --> 3
+---@function mp.BaseManager
+---@param address? string "host:port" (port 0: any) or a path; default: a fresh path
+---@param authkey? string default: that of this process
+---@return multiprocessing.BaseManager
 
 --- The class whose instances start by the method of the given context.
 function M.bind(context)

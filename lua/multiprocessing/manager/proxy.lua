@@ -20,9 +20,10 @@ local M = {}
 --- *Blocks* until the method has returned.
 --- *Python*: `BaseProxy`.
 ---
----     local counter = m:Counter(10)
----     counter:add(5)
----     print(counter:value())
+---     local MyManager = mp.BaseManager:extend "MyManager"
+---     MyManager:register("Box", function(v) return { get = function() return v end } end)
+---     local m <close> = MyManager():start()
+---     print(m:Box(15):get()) --> 15
 ---@class multiprocessing.Proxy
 local Proxy = { __name = "multiprocessing.Proxy" }
 M.Proxy = Proxy

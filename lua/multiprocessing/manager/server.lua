@@ -27,6 +27,12 @@ local KEEP_IDLE <const> = 1  -- the same when nothing happens
 local AT_ONCE <const> = 64   -- requests taken in a row
 
 --- Serves the objects of a manager's types. `manager:get_server()` makes one.
+---
+---     local MyManager = mp.BaseManager:extend "MyManager"
+---     local server
+---     local control = { stop = function() server:stop() return "stopping" end }
+---     MyManager:register("control", function() return control end)
+---     server = MyManager{ address = "127.0.0.1:0", authkey = "abracadabra" }:get_server()
 ---@class multiprocessing.Server
 ---@field address string where it listens, the port filled in
 local Server = {}
@@ -194,6 +200,7 @@ end
 -- requests ------------------------------------------------------------------------------------
 
 --- The object of that number: for proxies that come home.
+---@package
 function Server:object(id)
   local record = self.objects.by_id[id]
   if not record then fail("the object that this proxy stands for is no longer there") end
@@ -304,6 +311,7 @@ local function is_request(request)
 end
 
 --- Deals with what a client asked for.
+---@package
 function Server:request(peer, request)
   if not is_request(request) then return self:_forget(peer) end
   if request.r then self:_release(peer, request.r) end
@@ -315,6 +323,7 @@ function Server:request(peer, request)
 end
 
 --- What each client is told first.
+---@package
 function Server:welcome()
   local types = {}
   for typeid, entry in pairs(self.registry) do
@@ -430,6 +439,7 @@ function M.new(registry, o)
 end
 
 --- Listens, if it does not yet.
+---@package
 function Server:listen()
   if self.address then return end
   self.address = self.peers:listen(self.wanted_address, self.authkey)
@@ -439,6 +449,13 @@ end
 ---
 --- *Blocks* until then.
 --- *Python*: `Server.serve_forever`, which ends the process.
+---
+---     local function client(address)
+---       local m = MyManager{ address = address, authkey = "abracadabra" }:connect()
+---       print(m:control():stop())
+---     end
+---     mp.Process{ target = client, args = { server.address } }:start()
+---     server:serve_forever() --> stopping
 function Server:serve_forever()
   if self.closed then errors.raise("ClosedError", "this server has ended") end
   proxies.serving[self.sid] = self
@@ -454,6 +471,10 @@ function Server:serve_forever()
 end
 
 --- Lets `serve_forever` return; for methods of objects that end their server.
+---
+---     server:stop()
+---     server:serve_forever()
+---     print "stopped at once" --> stopped at once
 function Server:stop()
   self.stopping = true
 end
