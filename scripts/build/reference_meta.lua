@@ -55,7 +55,9 @@ return function(_, model)
     for _, r in ipairs(item.returns) do
       put("%s", with_text(("return %s %s"):format(r.type, r.name or ""):gsub(" $", ""), r))
     end
-    if owner == "mp." and item.arguments == "..." and item.params[1] then put("%s", overload(item)) end
+    if owner == "mp." and item.arguments == "..." and item.params[1] then
+      put("%s", overload(item))
+    end
     put("function %s%s(%s) end\n\n", owner, item.name, table.concat(names, ", "))
   end
 
