@@ -30,7 +30,7 @@ local CHAPTERS <const> = {
   { "Locks", "sync.lua" },
   { "Shared values", "shared.lua" },
   { "Shared memory", "memory.lua" },
-  { "Managers", "manager/", "manager.lua" },
+  { "Managers", "Manager", "dict", "list", "Namespace", "manager/" },
   { "Between programs", "listener.lua" },
   { "What can be sent", "dumps", "loads" },
   { "Errors", "errors.lua" },
@@ -71,18 +71,30 @@ function M.read(root)
   return model
 end
 
--- Where it belongs: by its name, or by its file.
+-- Where it belongs, by its name or by its file: the chapter's number, and the place therein.
 local function chapter_of(item)
   local file = item.file:match "multiprocessing/(.*)"
-  local by_file
+  local by_file, place
   for i, chapter in ipairs(CHAPTERS) do
     for k = 2, #chapter do
       local key = chapter[k]
-      if key == item.name then return i end
-      if file == key or key:sub(-1) == "/" and file:sub(1, #key) == key then by_file = i end
+      if key == item.name then return i, k end
+      if file == key or key:sub(-1) == "/" and file:sub(1, #key) == key then
+        by_file, place = i, k
+      end
     end
   end
-  return by_file or #CHAPTERS + 1
+  return by_file or #CHAPTERS + 1, place or 0
+end
+
+-- In the chapter's order; what stands at one place of it stays in the order of the files.
+local function sort(list)
+  local places = {}
+  for i, item in ipairs(list) do
+    local _, place = chapter_of(item)
+    places[item] = place * 10000 + i
+  end
+  table.sort(list, function(a, b) return places[a] < places[b] end)
 end
 
 --- Chapters: title, functions, classes. A function that makes the objects of a class stands with
@@ -98,11 +110,15 @@ function M.chapters(model)
     if class then
       class.constructor = f
     else
-      table.insert(chapters[chapter_of(f)].functions, f)
+      table.insert(chapters[(chapter_of(f))].functions, f)
     end
   end
   for _, class in ipairs(model.classes) do
-    table.insert(chapters[chapter_of(class)].classes, class)
+    table.insert(chapters[(chapter_of(class))].classes, class)
+  end
+  for _, chapter in ipairs(chapters) do
+    sort(chapter.functions)
+    sort(chapter.classes)
   end
   return filter(chapters, function(c) return c.functions[1] or c.classes[1] end)
 end

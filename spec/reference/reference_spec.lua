@@ -42,6 +42,7 @@ local makers <const> = {
   AsyncResult = function() return mp.Pool(0):apply_async(math.sqrt, { 4 }) end,
   Barrier = function() return mp.Barrier(1) end,
   BoundedSemaphore = function() return mp.BoundedSemaphore() end,
+  BaseManager = function() return mp.BaseManager() end,
   Condition = function() return mp.Condition() end,
   Connection = function() return (mp.Pipe()) end,
   Error = function() return select(2, pcall(mp.loads, "")) end,
@@ -55,6 +56,8 @@ local makers <const> = {
   Listener = function() return mp.Listener() end,
   Lock = function() return mp.Lock() end,
   Logger = function() return mp.get_logger() end,
+  Manager = function() return mp.Manager() end,
+  Namespace = function() return mp.Manager():Namespace() end,
   Pool = function() return mp.Pool(0) end,
   PoolIterator = function() return (mp.Pool(0):imap(math.sqrt, { 4 })) end,
   Process = function() return mp.Process() end,
@@ -70,6 +73,8 @@ local makers <const> = {
   ShareableList = function() return mp.ShareableList{ 1 } end,
   SharedMemory = function() return mp.SharedMemory{ size = 1 } end,
   Value = function() return mp.Value("i") end,
+  dict = function() return mp.Manager():dict() end,
+  list = function() return mp.Manager():list() end,
 }
 
 -- The names of the functions in a table of methods, and in those that it goes on to.
@@ -125,7 +130,7 @@ local promised <const> = {
     BoundedSemaphore Event Condition Barrier current_process parent_process active_children
     cpu_count getpid kill sleep now at_exit iserror wait get_logger log_to_stderr dumps loads
     get_all_start_methods set_start_method get_start_method get_context set_executable
-    set_forkserver_preload futures.wait futures.as_completed]],
+    set_forkserver_preload futures.wait futures.as_completed Manager BaseManager]],
   Process = [[start run join is_alive terminate kill interrupt close extend init .name .daemon .pid
     .ident .exitcode .authkey .sentinel .super]],
   Queue = [[put put_nowait get get_nowait try_get put_many get_many qsize empty full shutdown iter
@@ -154,6 +159,13 @@ local promised <const> = {
   ProcessPoolExecutor = "submit map shutdown",
   Future = "result exception done running cancelled cancel add_done_callback",
   Logger = "debug info warning error set_level",
+  Manager = [[dict list Namespace Queue JoinableQueue Lock RLock Semaphore BoundedSemaphore Event
+    Condition Barrier Value Array Pool shutdown]],
+  dict = [[get set pop setdefault update incr has keys values items copy clear]],
+  list = [[append extend insert pop remove index count slice sort reverse copy clear]],
+  Namespace = "",
+  BaseManager = "extend register start connect get_server shutdown .address",
+  Server = "serve_forever",
   Error = "is .name .message .value .traceback .pid",
 }
 

@@ -77,6 +77,108 @@ function Manager:Namespace(t)
   return namespace.new(t)
 end
 
+--- A queue, as `mp.Queue` makes one. *Raises* `ClosedError` after `shutdown`.
+---
+---     local q = m:Queue()
+---     q:put "news"
+---     print(q:get())                            --> news
+---@function Manager:Queue
+---@param maxsize? integer messages; 0, the default: no limit
+---@return multiprocessing.Queue
+
+--- A queue with `task_done` and `join`, as `mp.JoinableQueue` makes one.
+--- *Raises* `ClosedError` after `shutdown`.
+---
+---     local q = m:JoinableQueue()
+---     print(q:join(1))                          --> true
+---@function Manager:JoinableQueue
+---@param maxsize? integer messages; 0, the default: no limit
+---@return multiprocessing.JoinableQueue
+
+--- A lock, as `mp.Lock` makes one. *Raises* `ClosedError` after `shutdown`.
+---
+---     local lock = m:Lock()
+---     print(lock:acquire())                     --> true
+---@function Manager:Lock
+---@return multiprocessing.Lock
+
+--- A lock that its holder can take again, as `mp.RLock` makes one.
+--- *Raises* `ClosedError` after `shutdown`.
+---
+---     local lock = m:RLock()
+---     print(lock:acquire(), lock:acquire())     --> true true
+---@function Manager:RLock
+---@return multiprocessing.RLock
+
+--- A semaphore, as `mp.Semaphore` makes one. *Raises* `ClosedError` after `shutdown`.
+---
+---     print(m:Semaphore(3):get_value())         --> 3
+---@function Manager:Semaphore
+---@param value? integer units at the beginning, default 1
+---@return multiprocessing.Semaphore
+
+--- A bounded semaphore, as `mp.BoundedSemaphore` makes one.
+--- *Raises* `ClosedError` after `shutdown`.
+---
+---     print(m:BoundedSemaphore(3):get_value())  --> 3
+---@function Manager:BoundedSemaphore
+---@param value? integer units at the beginning, default 1
+---@return multiprocessing.BoundedSemaphore
+
+--- A flag, as `mp.Event` makes one. *Raises* `ClosedError` after `shutdown`.
+---
+---     print(m:Event():is_set())                 --> false
+---@function Manager:Event
+---@return multiprocessing.Event
+
+--- A condition, as `mp.Condition` makes one. *Raises* `ClosedError` after `shutdown`.
+---
+---     local cond = m:Condition()
+---     local held <close> = cond:hold()
+---     print(cond:wait(0.01))                    --> false
+---@function Manager:Condition
+---@param lock? multiprocessing.Lock|multiprocessing.RLock default: an RLock of its own
+---@return multiprocessing.Condition
+
+--- A barrier, as `mp.Barrier` makes one. *Raises* `ClosedError` after `shutdown`.
+---
+---     print(m:Barrier(1):wait())                --> 1
+---@function Manager:Barrier
+---@param parties integer   1 or more
+---@param action? function  run by one of the parties, each time, before all go on
+---@param timeout? number   seconds: the default of `wait`; nil waits for ever
+---@return multiprocessing.Barrier
+
+--- A shared value, as `mp.Value` makes one. *Raises* `ClosedError` after `shutdown`.
+---
+---     print(m:Value("i", 5):add(1))             --> 6
+---@function Manager:Value
+---@param typecode string c b B h H i I l L q Q f d
+---@param value? any        default 0
+---@param lock? boolean|multiprocessing.Lock|multiprocessing.RLock default true
+---@return multiprocessing.Value
+
+--- A shared array, as `mp.Array` makes one. *Raises* `ClosedError` after `shutdown`.
+---
+---     print(#m:Array("d", 10))                  --> 10
+---@function Manager:Array
+---@param typecode string c b B h H i I l L q Q f d
+---@param values integer|any[]|string size (new memory is zero), or what it begins with
+---@param lock? boolean|multiprocessing.Lock|multiprocessing.RLock default true
+---@return multiprocessing.Array
+
+--- A pool, as `mp.Pool` makes one; its owner is this process, not the manager.
+--- *Raises* `ClosedError` after `shutdown`.
+---
+---     local pool <close> = m:Pool(2)
+---     print(#pool:map(math.sqrt, { 1, 4, 9 }))  --> 3
+---@function Manager:Pool
+---@param processes? integer|table number of workers (cpu_count), or the options of `mp.Pool`
+---@param initializer? function each worker calls it first
+---@param initargs? any[]
+---@param maxtasksperchild? integer items after which a worker is replaced
+---@return multiprocessing.Pool
+
 -- The library's own objects: made by the context, so that a Pool starts its workers by its method.
 for _, name in ipairs{ "Queue", "JoinableQueue", "Lock", "RLock", "Semaphore", "BoundedSemaphore",
   "Event", "Condition", "Barrier", "Value", "Array", "Pool" } do
