@@ -435,12 +435,18 @@ local function report(self, failure)
   io.stderr:write(("Process %s:\n%s\n"):format(self.name, failure.text))
 end
 
+local births = {}
+
+--- Has f called first thing in each child that is a copy of this process, and in its copies.
+function M.at_birth(f) births[#births + 1] = f end
+
 -- State of the parent that is not the child's.
 local function become(self)
   is_child = true
   current, made, started = self, 0, 0
   if next(running) then running = {} end -- in a small child each new table costs a page
   ending.forget()
+  for _, f in ipairs(births) do f() end
   randomseed(core.seed())
 end
 

@@ -10,12 +10,19 @@
 
 #include "bind/modules.h"
 
+#include <errno.h>
+#include <string.h>
+
 
 #include "bind/core.h"
 #include "bind/interrupt.h"
 #include "bind/object.h"
+#include "bind/waiting.h"
 #include "os/address.h"
+#include "os/bell.h"
+#include "os/clock.h"
 #include "os/fd.h"
+#include "os/poll.h"
 #include "os/pollset.h"
 #include "os/will.h"
 
@@ -59,11 +66,16 @@ static const luaL_Reg token_methods[] = {
 
 static const char POLLER[] = "multiprocessing.core.Poller";
 
-static int check_set(lua_State *L) {
-  const int *set = luaL_checkudata(L, 1, POLLER);
-  if (*set < 0)
+struct poller {
+  int set;             /* -1: closed */
+  struct mp_bell bell; /* rung by what is in memory, while this sleeps */
+};
+
+static struct poller *check_poller(lua_State *L) {
+  struct poller *p = luaL_checkudata(L, 1, POLLER);
+  if (p->set < 0)
     mp_raise(L, "ClosedError", "this poller is closed");
-  return *set;
+  return p;
 }
 
 static int check_rc(lua_State *L, int rc) {
@@ -72,33 +84,35 @@ static int check_rc(lua_State *L, int rc) {
 
 /* server.poller() */
 static int poller_new(lua_State *L) {
-  int *set = lua_newuserdatauv(L, sizeof *set, 0);
-  *set = -1;
+  struct poller *p = lua_newuserdatauv(L, sizeof *p, 0);
+  memset(p, 0, sizeof *p);
+  p->set = -1;
   luaL_setmetatable(L, POLLER);
   int rc = mp_pollset_open();
   check_rc(L, rc);
-  *set = rc;
+  p->set = rc;
   return 1;
 }
 
 static int poller_close(lua_State *L) {
-  int *set = luaL_checkudata(L, 1, POLLER);
-  if (*set >= 0)
-    mp_fd_close(*set);
-  *set = -1;
+  struct poller *p = luaL_checkudata(L, 1, POLLER);
+  if (p->set >= 0)
+    mp_fd_close(p->set);
+  p->set = -1;
+  mp_bell_close(&p->bell);
   return 0;
 }
 
 /* poller:add(fd, number): to be read from */
 static int poller_add(lua_State *L) {
-  int set = check_set(L);
+  int set = check_poller(L)->set;
   return check_rc(L, mp_pollset_add(set, (int)luaL_checkinteger(L, 2),
                                     (uint32_t)luaL_checkinteger(L, 3)));
 }
 
 /* poller:change(fd, number, in, out) */
 static int poller_change(lua_State *L) {
-  int set = check_set(L);
+  int set = check_poller(L)->set;
   return check_rc(L, mp_pollset_change(set, (int)luaL_checkinteger(L, 2),
                                        (uint32_t)luaL_checkinteger(L, 3),
                                        lua_toboolean(L, 4),
@@ -108,22 +122,56 @@ static int poller_change(lua_State *L) {
 /* poller:ready() -> the numbers of some that are */
 static int poller_ready(lua_State *L) {
   uint32_t numbers[16];
-  int n = mp_pollset_ready(check_set(L), numbers, 16);
+  int n = mp_pollset_ready(check_poller(L)->set, numbers, 16);
   check_rc(L, n);
   for (int i = 0; i < n; i++)
     lua_pushinteger(L, numbers[i]);
   return n;
 }
 
+/* Rung by the object, or woken by a socket.  Nobody rings for what the dead
+** would have done: so not for ever. */
+static int sleep_for(struct poller *p, const struct mp_waitable *w, void *body,
+                     int64_t deadline) {
+  struct pollfd fds[2] = {{.fd = p->set, .events = POLLIN},
+                          {.fd = p->bell.fd, .events = POLLIN}};
+  int64_t again = mp_now() + 100 * MP_MS;
+  w->watch(body, p->bell.name);
+  int rc = w->is_ready(body);
+  if (rc == 0)
+    rc = mp_poll(fds, 2, deadline < again ? deadline : again);
+  w->unwatch(body, p->bell.name);
+  mp_bell_drain(&p->bell);
+  return rc;
+}
+
+/* poller:sleep(object, timeout): until a descriptor or the shared object is
+** ready; at times earlier */
+static int poller_sleep(lua_State *L) {
+  struct poller *p = check_poller(L);
+  const struct mp_waitable *w = mp_waitable_of(L, 2);
+  luaL_argexpected(L, w != NULL, 2, "shared object");
+  const struct mp_handle *h = lua_touserdata(L, 2);
+  int64_t deadline = mp_opt_deadline(L, 3);
+  int rc = p->bell.name != 0 ? 0 : mp_bell_open(&p->bell);
+  check_rc(L, rc);
+  if (h->off != 0)
+    rc = sleep_for(p, w, h->body, deadline);
+  if (rc == -EINTR)
+    mp_interrupt_check(L);
+  return 0;
+}
+
 static int poller_fileno(lua_State *L) {
-  lua_pushinteger(L, check_set(L));
+  lua_pushinteger(L, check_poller(L)->set);
   return 1;
 }
 
 static const luaL_Reg poller_methods[] = {
     {"add", poller_add},       {"change", poller_change},
     {"ready", poller_ready},   {"fileno", poller_fileno},
-    {"close", poller_close},   {"__gc", poller_close},
+    {"sleep", poller_sleep},   {"close", poller_close},
+    {"__gc", poller_close},
     {NULL, NULL}};
 
 /* --- the process ---------------------------------------------------------- */

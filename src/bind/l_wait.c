@@ -67,7 +67,7 @@ static struct waiting *new_waiting(lua_State *L, int n) {
   return w;
 }
 
-static const struct mp_waitable *waitable_of(lua_State *L, int index) {
+const struct mp_waitable *mp_waitable_of(lua_State *L, int index) {
   const struct mp_waitable *w = NULL;
   if (lua_type(L, index) == LUA_TUSERDATA &&
       luaL_getmetafield(L, index, FIELD) != LUA_TNIL) {
@@ -102,7 +102,7 @@ static struct waiting *collect(lua_State *L, int list) {
   for (int i = 0; i < n; i++) {
     struct entry *e = &w->entry[i];
     lua_rawgeti(L, list, i + 1);
-    e->w = waitable_of(L, -1);
+    e->w = mp_waitable_of(L, -1);
     if (e->w != NULL)
       add_object(L, w, e);
     else
@@ -244,7 +244,7 @@ static int wait_any(lua_State *L) {
 /* wait.waitable(v): is it a shared object that can stand in the list? */
 static int wait_waitable(lua_State *L) {
   lua_settop(L, 1);
-  lua_pushboolean(L, waitable_of(L, 1) != NULL);
+  lua_pushboolean(L, mp_waitable_of(L, 1) != NULL);
   return 1;
 }
 

@@ -26,4 +26,7 @@ struct mp_waitable {
 /* Notes it in the metatable on top of the stack. */
 void mp_waitable_class(lua_State *L, const struct mp_waitable *w);
 
+/* What the value at index has there; NULL: it is no such object. */
+const struct mp_waitable *mp_waitable_of(lua_State *L, int index);
+
 #endif

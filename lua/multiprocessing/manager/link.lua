@@ -5,18 +5,19 @@
 -- the server's one queue, its *door*; all others have a socket. A link is per process: a forked
 -- child makes its own at its first call. Requests and answers are lists:
 --
---    request   seq, object, method, n, arguments...     fields: p, proxies among the arguments;
---                                                        r, references given up
---    answer    seq, true, n, results...                  field x: the first result is an object
+--    request   seq, object, method, n, arguments...    fields: p, proxies among the arguments;
+--                                                       r, references given up
+--    answer    seq, true, n, results...                 field x: the first result is an object
 --              seq, false, kind, value, traceback
 --
--- `object` 0 is the server itself.
+-- `object` 0 is the server itself; a request with `seq` 0 gets no answer.
 
 local connection = require "multiprocessing.connection"
 local errors = require "multiprocessing.errors"
 local listener = require "multiprocessing.listener"
 local process = require "multiprocessing.core.process"
 local system = require "multiprocessing.core.system"
+local task = require "multiprocessing.core.task"
 
 local M = {}
 
@@ -42,27 +43,22 @@ local function rename(e)
   return e
 end
 
+-- Answers to calls that were interrupted are nobody's.
+local function await(self, seq)
+  local answer
+  repeat answer = self:_receive() until answer[1] == seq or not answer[1]
+  return answer
+end
+
 local function send(conn, request)
   local ok, e = pcall(conn.send, conn, request)
   if not ok then error(rename(e), 0) end
 end
 
--- What several coroutines of one process ask for at once comes on one pipe.
-local function expected(self, seq)
-  local answer = self.inbox[seq]
-  self.inbox[seq] = nil
-  return answer
-end
-
--- -> the answer, or nil: it is another's, or nobody's (its call was interrupted)
-local function sort(self, seq, answer)
-  if answer[1] == seq or not answer[1] then return answer end
-  if self.inbox[answer[1]] == false then self.inbox[answer[1]] = answer end
-  return nil
-end
-
 -- within the family ---------------------------------------------------------------------------
 
+-- A link has a *channel*, a pipe, for each call that is under way: more than one only where tasks
+-- of a server call another. One whose answer was not waited for (Ctrl-C) is given up.
 local Family = {}
 Family.__index = Family
 
@@ -70,7 +66,7 @@ Family.__index = Family
 function M.family(sid, door, slot)
   local link = links[sid]
   if not link then
-    link = setmetatable({ sid = sid, door = door, slot = slot, seq = 0, inbox = {},
+    link = setmetatable({ sid = sid, door = door, slot = slot, free = {},
       proxies = setmetatable({}, { __mode = "v" }) }, Family)
     links[sid] = link
   end
@@ -83,9 +79,9 @@ function Family:_check()
   end
 end
 
-function Family:_receive()
-  while not self.pipe:poll(LOOK_AGAIN) do self:_check() end
-  local ok, answer = pcall(self.pipe.recv, self.pipe)
+function Family:_receive(pipe)
+  while not pipe:poll(LOOK_AGAIN) do self:_check() end
+  local ok, answer = pcall(pipe.recv, pipe)
   if ok then return answer end
   if errors.iserror(answer, "EOFError") then lost(self, "the manager's server has gone") end
   error(answer, 0)
@@ -94,40 +90,69 @@ end
 function Family:_join()
   self:_check()
   local here, there = connection.Pipe()
-  self.pipe, self.seq, self.inbox = here, 0, {}
-  self.pid = system.getpid()
   self.door:put{ there, process.self() }
   there:close()
-  local welcome = self:_receive()
-  self.number, self.types, self.server_pid = welcome.number, welcome.types, welcome.pid
+  local welcome = self:_receive(here)
+  self.types, self.server_pid = welcome.types, welcome.pid
+  return { pipe = here, number = welcome.number }
 end
 
-function Family:ready()
+-- What a forked child has inherited is its parent's.
+local function forget_parents(self)
+  for _, channel in ipairs(self.free) do channel.pipe:close() end
+  self.free, self.pid = {}, system.getpid()
+end
+
+function Family:_channel()
   if self.lost then errors.raise("ManagerLostError", self.lost) end
-  if self.pid ~= system.getpid() then self:_join() end
+  if self.pid ~= system.getpid() then forget_parents(self) end
+  return table.remove(self.free) or self:_join()
+end
+
+local function put_back(self, channel)
+  self.free[#self.free + 1] = channel
+end
+
+--- Makes sure that `types` is there.
+function Family:ready() put_back(self, self:_channel()) end
+
+local function give_up(self, channel)
+  channel.pipe:close()
+  self.door:put(-channel.number)
+end
+
+-- A request that could not be sent leaves the channel as it was.
+local function refuse(self, channel, e)
+  if errors.iserror(e, "EOFError") then lost(self, "the manager's server has gone") end
+  if errors.iserror(e, "SerializationError") then
+    put_back(self, channel)
+  else
+    give_up(self, channel)
+  end
+  error(rename(e), 0)
 end
 
 --- Calls a method of an object there.
 ---@return table answer
 function Family:call(object, method, ...)
-  self:ready()
-  local seq = self.seq + 1
-  self.seq = seq
-  self.inbox[seq] = false
-  local ok, e = pcall(self.pipe.send, self.pipe,
-    { seq, object, method, select("#", ...), ... })
-  if not ok then
-    self.inbox[seq] = nil
-    if errors.iserror(e, "EOFError") then lost(self, "the manager's server has gone") end
-    error(rename(e), 0)
+  local channel = self:_channel()
+  local pipe = channel.pipe
+  local ok, answer = pcall(pipe.send, pipe, { 1, object, method, select("#", ...), ... })
+  if not ok then refuse(self, channel, answer) end
+  self.door:put(channel.number)
+  ok, answer = pcall(self._receive, self, pipe)
+  if ok then
+    put_back(self, channel)
+    return answer
   end
-  self.door:put(self.number)
-  local answer
-  repeat
-    answer = expected(self, seq) or sort(self, seq, self:_receive())
-  until answer
-  self.inbox[seq] = nil
-  return answer
+  if self.lost then
+    pipe:close()
+  elseif errors.iserror(answer, "SerializationError") then
+    put_back(self, channel) -- it has come, only it cannot be made here
+  else
+    give_up(self, channel)
+  end
+  error(answer, 0)
 end
 
 --- A proxy has the object's token: nothing is to be said when it goes.
@@ -139,7 +164,7 @@ function Family:tell(what)
 end
 
 function Family:close()
-  if self.pid == system.getpid() then self.pipe:close() end
+  forget_parents(self)
   self.lost = self.lost or "this manager was shut down"
 end
 
@@ -148,13 +173,11 @@ end
 local Remote = {}
 Remote.__index = Remote
 
-local function same(v) return v end
-
 --- A link to the server at that address. `sid`: which one it must be; nil: any.
 function M.remote(address, authkey, sid)
   local link = sid and links[sid]
   if not link then
-    link = setmetatable({ address = address, authkey = authkey, sid = sid, seq = 0, inbox = {},
+    link = setmetatable({ address = address, authkey = authkey, sid = sid, seq = 0,
       given_up = {}, is_remote = true, proxies = setmetatable({}, { __mode = "v" }) }, Remote)
     if sid then links[sid] = link end
   end
@@ -189,6 +212,8 @@ function Remote:_claim()
   local ids = self.unclaimed
   self.unclaimed = nil
   self:_exchange(0, "claim", ids)
+  if self.parents then self.parents:close() end
+  self.parents = nil
 end
 
 local function all_of(proxies)
@@ -200,8 +225,9 @@ local function all_of(proxies)
 end
 
 function Remote:_connect()
-  self.conn, self.seq, self.inbox, self.given_up = open(self), 0, {}, {}
-  self.pid = system.getpid()
+  local parents = self.conn -- keeps what a forked child has inherited, until it claims its own
+  self.conn, self.seq, self.given_up = open(self), 0, {}
+  self.pid, self.parents = system.getpid(), parents
   self.conn:send{ 0, 0, "hello", 1, M.VERSION }
   local welcome = self:_receive(30)
   if type(welcome.types) ~= "table" then
@@ -217,10 +243,24 @@ function Remote:_connect()
   self.unclaimed = all_of(self.proxies)
 end
 
-function Remote:ready()
+-- Tasks of a server take turns.
+local function take_turn(self)
+  while self.busy and task.can_wait() do coroutine.yield(task.waits, system.now() + 1e-3) end
+  self.busy = true
+end
+
+function Remote:_ready()
   if self.lost then errors.raise("ManagerLostError", self.lost) end
   if self.pid ~= system.getpid() then self:_connect() end
   if self.unclaimed then self:_claim() end
+end
+
+--- Makes sure that it is connected, and `types` is there.
+function Remote:ready()
+  take_turn(self)
+  local ok, e = pcall(self._ready, self)
+  self.busy = false
+  if not ok then error(e, 0) end
 end
 
 -- {[i] = object}: the proxies among the arguments, which are themselves replaced
@@ -240,21 +280,18 @@ function Remote:_exchange(object, method, ...)
   local request = { seq, object, method, select("#", ...), ... }
   replace_proxies(self, request)
   if next(self.given_up) then request.r, self.given_up = self.given_up, {} end
-  self.inbox[seq], self.busy = false, true
   send(self.conn, request)
-  local answer
-  repeat
-    answer = expected(self, seq) or sort(self, seq, self:_receive())
-  until answer
-  self.inbox[seq], self.busy = nil, false
-  return answer
+  return await(self, seq)
 end
 
 function Remote:call(object, method, ...)
-  self:ready()
-  local ok, answer = pcall(self._exchange, self, object, method, ...)
-  if ok then return answer end
+  take_turn(self)
+  local ok, answer = pcall(function(...)
+    self:_ready()
+    return self:_exchange(object, method, ...)
+  end, ...)
   self.busy = false
+  if ok then return answer end
   if errors.iserror(answer, "EOFError") then
     self.conn:close()
     lost(self, ("the connection to the manager's server at %s is lost"):format(self.address))
@@ -275,7 +312,5 @@ function Remote:close()
   if self.conn and self.pid == system.getpid() then self.conn:close() end
   self.lost = self.lost or "this manager was closed"
 end
-
-M.is_proxy = same -- proxy.lua says
 
 return M

@@ -11,6 +11,7 @@ local listener = require "multiprocessing.listener"
 local link = require "multiprocessing.manager.link"
 local process = require "multiprocessing.core.process"
 local system = require "multiprocessing.core.system"
+local wait = require "multiprocessing.core.wait"
 
 local M = {}
 
@@ -45,7 +46,7 @@ function Peers:_welcome(pipe, slot)
   if not pcall(peer.send, peer, welcome) then self:remove(peer) end
 end
 
--- All requests in the pipe: one whose announcement was interrupted must not be the next one's.
+-- All requests in the pipe, whatever was announced of them.
 function Peers:_hear(peer)
   while peer.pipe and not peer.gone and peer.pipe:poll(0) do
     local ok, request = pcall(peer.pipe.recv, peer.pipe)
@@ -61,14 +62,18 @@ end
 
 function Peers:_told(message)
   if type(message) == "number" then
-    local peer = self.family[message]
-    if peer then self:_hear(peer) end
+    local peer = self.family[math.abs(message)]
+    if peer and message < 0 then
+      self.server:_forget(peer)
+    elseif peer then
+      self:_hear(peer)
+    end
   elseif type(message) == "table" then
     self:_welcome(message[1], message[2])
   elseif message == "stop" then
     self.server:stop()
   elseif message == "unowned" then
-    self.unowned = true
+    self.unowned, self.server.keep_at = true, system.now()
   end
 end
 
@@ -130,13 +135,23 @@ function Peers:_add(conn)
   self.poller:add(conn:fileno(), peer.number)
 end
 
--- All that have passed the handshake. Who did not know the key is told so by the listener.
+-- All that have passed the handshake. Who did not know the key is told so by the listener; where
+-- there is no descriptor left for another, the listener has to wait.
 function Peers:_accept()
   self.care_until = system.now() + HANDSHAKE
+  local ok, conn
   repeat
-    local ok, conn = pcall(self.listener.accept, self.listener, 0)
+    ok, conn = pcall(self.listener.accept, self.listener, 0)
     if ok then self:_add(conn) end
   until not ok and not errors.iserror(conn, "AuthenticationError")
+  if type(conn) == "string" then error(conn, 0) end -- interrupted!
+  self:_close_ears(not errors.iserror(conn, "TimeoutError"))
+end
+
+function Peers:_close_ears(closed)
+  if closed == (self.ears_closed or false) then return end
+  self.ears_closed = closed
+  self.poller:change(self.listener:fileno(), LISTENER, not closed, false)
 end
 
 function Peers:_greet(peer, request)
@@ -186,13 +201,20 @@ end
 
 -- both ------------------------------------------------------------------------------------------
 
---- Sleeps until the door has a message, if that is all that can come: true.
+--- Sleeps until the door has a message or a socket is ready.
 function Peers:sleep(timeout)
-  if self.poller or not self.door then return false end
-  local ok, message = try_get(self.door, timeout)
-  if ok then self:_told(message) end
-  return true
+  if not self.door then
+    wait.any({ self.poller:fileno() }, timeout)
+  elseif self.poller then
+    self.poller:sleep(self.door, timeout)
+  else
+    local ok, message = try_get(self.door, timeout)
+    if ok then self:_told(message) end
+  end
 end
+
+--- May it be worth while to ask again for a moment, before sleeping? (The door does it itself.)
+function Peers:is_mixed() return self.poller ~= nil end
 
 --- Adds to a list what is to be waited for.
 function Peers:waits_for(things)
@@ -226,6 +248,15 @@ function Peers:keep()
   if self.unowned and self.server.objects.count == 0 and not next(self.remote) then
     self.server:stop()
   end
+end
+
+--- In a child that is a copy of the server: the clients must not think that it is still there.
+function Peers:forget()
+  for _, peer in pairs(self.family) do peer.pipe:close() end
+  for _, peer in pairs(self.remote) do peer.conn:close() end
+  if self.listener then self.listener:close() end
+  if self.poller then self.poller:close() end
+  self.family, self.remote = {}, {}
 end
 
 function Peers:close()

@@ -11,6 +11,7 @@ local errors = require "multiprocessing.errors"
 local objects = require "multiprocessing.manager.objects"
 local peers = require "multiprocessing.manager.peers"
 local process = require "multiprocessing.core.process"
+local process_class = require "multiprocessing.process"
 local proxies = require "multiprocessing.manager.proxy"
 local system = require "multiprocessing.core.system"
 local task = require "multiprocessing.core.task"
@@ -137,41 +138,50 @@ local function with_traceback(e)
   return { value = e, text = trim(debug.traceback(nil, 2)) }
 end
 
-function Job:run()
-  self:done(xpcall(self.call, with_traceback, table.unpack(self, 1, self.n)))
-end
-
-function Job:done(ok, ...)
-  local server, record = self.server, self.record
+local function keep(job, ok, ...)
   if ok then
-    server:_answer(self, ...)
+    job.answer = { job.seq, true, select("#", ...), ... }
   else
-    server:_answer_error(self, ...)
+    job.failure = { (...) }
   end
-  if record then server:_leave(record) end
 end
 
---- The coroutine itself failed, for lack of memory.
-function Job:failed(e)
-  self:done(false, { value = e })
+function Job:run()
+  keep(self, xpcall(self.call, with_traceback, table.unpack(self, 1, self.n)))
 end
 
-function Server:_answer(job, ...)
-  local answer = { job.seq, true, select("#", ...), ... }
-  if job.becomes and answer[4] ~= nil then
-    answer.x = self:_introduce(job.peer, answer[4], job.becomes)
+--- `crash`: the coroutine itself has failed, for lack of memory.
+function Job:finish(crash)
+  local server = self.server
+  if self.answer then
+    server:_answer(self)
+  else
+    local e = self.failure and self.failure[1] or crash
+    server:_answer_error(self, e)
+    if type(e) == "table" and process_class.was_interrupted(e.value) then server:stop() end
+  end
+  if self.record then server:_leave(self.record) end
+end
+
+-- The receiver of a value that cannot be sent is told why, and nothing is lost but the value.
+local function unsent(e)
+  e.message = e.message:gsub("%[(%d+)%]", function(i)
+    return tonumber(i) > 3 and ("result %d"):format(i - 3) or nil
+  end, 1)
+  return { value = e }
+end
+
+function Server:_answer(job)
+  local answer, peer = job.answer, job.peer
+  if job.becomes and answer[4] ~= nil and not peer.gone then
+    answer.x = self:_introduce(peer, answer[4], job.becomes)
     answer[4] = nil
   end
-  local ok, e = pcall(job.peer.send, job.peer, answer)
+  local ok, e = pcall(peer.send, peer, answer)
   if ok then return end
-  if job.becomes and answer.x then self.objects.by_id[answer.x[1]].remote = 0 end
-  if errors.iserror(e, "SerializationError") then
-    e.message = e.message:gsub("%[(%d+)%]", function(i)
-      return tonumber(i) > 3 and ("result %d"):format(i - 3) or nil
-    end, 1)
-    return self:_answer_error(job, { value = e })
-  end
-  self:_forget(job.peer)
+  if not errors.iserror(e, "SerializationError") then return self:_forget(peer) end
+  if answer.x and peer.refs then self:_release(peer, { [answer.x[1]] = 1 }) end
+  self:_answer_error(job, unsent(e))
 end
 
 function Server:_answer_error(job, e)
@@ -213,9 +223,8 @@ local function entry_of(self, typeid)
   return entry
 end
 
-local requests = {}
-
-function requests.create(self, job, typeid, ...)
+-- Runs user's code, and so as a job.
+local function create(self, job, typeid, ...)
   local callable = entry_of(self, typeid).callable
   if callable == nil then
     fail("type '%s' is registered without a callable at the manager's server", typeid)
@@ -226,12 +235,14 @@ function requests.create(self, job, typeid, ...)
   return object
 end
 
-function requests.claim(self, job, ids)
+local requests = {}
+
+function requests.claim(self, peer, ids)
   for _, id in ipairs(ids) do
     local record = self.objects.by_id[id]
-    if record then
+    if record and peer.refs then
       record.remote = record.remote + 1
-      job.peer.refs[id] = (job.peer.refs[id] or 0) + 1
+      peer.refs[id] = (peer.refs[id] or 0) + 1
     end
   end
 end
@@ -286,11 +297,14 @@ function Server:_begin(peer, request)
   local job = setmetatable({ server = self, peer = peer, seq = request[1] }, Job)
   local n, object, name = request[4], request[2], request[3]
   if request.p then bring_home(self, request) end
-  if object == 0 then
-    job.call = requests[name] or fail("a manager's server knows no request '%s'", tostring(name))
-    job[1], job[2], job.n = self, job, n + 2
+  if object == 0 and name == "create" then
+    job.call, job[1], job[2], job.n = create, self, job, n + 2
     table.move(request, 5, 4 + n, 3, job)
     return self.tasks:start(job)
+  elseif object == 0 then
+    local f = requests[name] or fail("a manager's server knows no request '%s'", name)
+    job.answer = { job.seq, true, 1, (f(self, peer, request[5])) }
+    return job:finish()
   end
   local record = self.objects.by_id[object]
   if not record then fail("the object that this proxy stands for is no longer there") end
@@ -399,11 +413,14 @@ function Server:_rest(now)
   local at, things = self.tasks:waits_for()
   at = soonest(at, self.keep_at)
   local timeout = at and math.max(0, at - now) or math.huge
-  if not things[1] and self.peers:sleep(timeout) then return self.tasks:wake(things) end
-  if self:_spin(now) then return end
-  self.peers:waits_for(things)
+  if self.peers:is_mixed() and self:_spin(now) then return end
   local set = {}
-  for _, place in ipairs(wait.any(things, timeout)) do set[things[place]] = true end
+  if things[1] then
+    self.peers:waits_for(things)
+    for _, place in ipairs(wait.any(things, timeout)) do set[things[place]] = true end
+  else
+    self.peers:sleep(timeout)
+  end
   self.tasks:wake(set)
 end
 
@@ -443,6 +460,17 @@ end
 function Server:listen()
   if self.address then return end
   self.address = self.peers:listen(self.wanted_address, self.authkey)
+  if not self.peers.is_tcp then core.leave_no_path(self.address) end
+end
+
+-- A process that a method starts is no server.
+local function forget_in_child(self)
+  process_class.at_birth(function()
+    if self.closed then return end
+    self.closed, proxies.serving[self.sid] = true, nil
+    waiting.remove()
+    self.peers:forget()
+  end)
 end
 
 --- Serves until `stop` is called or Ctrl-C comes; then it returns.
@@ -459,15 +487,16 @@ end
 function Server:serve_forever()
   if self.closed then errors.raise("ClosedError", "this server has ended") end
   proxies.serving[self.sid] = self
+  forget_in_child(self)
   waiting.install()
   task.start()
   local ok, e = pcall(self._loop, self)
+  self.stopping = true
   task.stop()
   waiting.remove()
   self.peers:close()
   self.closed, proxies.serving[self.sid] = true, nil
-  local interrupted = type(e) == "string" and e:find("interrupted!", 1, true)
-  if not ok and not interrupted then error(e, 0) end
+  if not ok and not process_class.was_interrupted(e) then error(e, 0) end
 end
 
 --- Lets `serve_forever` return; for methods of objects that end their server.
@@ -490,9 +519,7 @@ local function prepare(registry, o)
   core.ignore_interrupts()
   initialize(o)
   o.initialized = true
-  local server = M.new(registry, o)
-  if server.address and not server.peers.is_tcp then core.leave_no_path(server.address) end
-  return server
+  return M.new(registry, o)
 end
 
 --- The target of a server's process.

@@ -1,9 +1,10 @@
 --- tasks.lua: a manager's server runs many calls at once
 -- MIT licence, see LICENSE
 --
--- A job is a table with a function `run`; it is run in a coroutine, which gives way when it waits
--- and when it has worked for some milliseconds (multiprocessing.core.task). A new job begins at
--- once: what goes on for long has had its turn.
+-- A job is a table with two methods: `run` is run in a coroutine, which gives way when it
+-- waits and when it has worked for some milliseconds (multiprocessing.core.task); `finish` follows
+-- outside of it, so nothing interrupts that. A new job begins at once: what goes on for long has
+-- had its turn.
 --
 --    start --> running --end--> (the coroutine is used again)
 --                |  ^
@@ -24,7 +25,7 @@ local Tasks = {}
 Tasks.__index = Tasks
 
 function M.new()
-  return setmetatable({ ready = {}, parked = {}, free = {}, jobs = {}, running = 0 }, Tasks)
+  return setmetatable({ ready = {}, parked = {}, free = {}, jobs = {} }, Tasks)
 end
 
 local function work(job)
@@ -34,20 +35,19 @@ local function work(job)
   end
 end
 
-function Tasks:_finish(co)
+function Tasks:_finish(co, failure)
+  local job = self.jobs[co]
   self.jobs[co] = nil
-  self.running = self.running - 1
+  job:finish(failure)
 end
 
 -- What has become of a coroutine that was resumed.
 function Tasks:_settle(co, outcome, a, b, c)
   if a == FREE then
-    self:_finish(co)
     if #self.free < FREE_MAX then self.free[#self.free + 1] = co end
-  elseif outcome == "error" then
-    local job = self.jobs[co]
     self:_finish(co)
-    job:failed(a)
+  elseif outcome == "error" then
+    self:_finish(co, a)
   elseif a == core.waits then
     self.parked[#self.parked + 1] = { co = co, at = b, thing = c }
   else
@@ -59,7 +59,6 @@ end
 function Tasks:start(job)
   local co = table.remove(self.free) or coroutine.create(work)
   self.jobs[co] = job
-  self.running = self.running + 1
   self:_settle(co, core.resume(co, job))
 end
 
