@@ -201,7 +201,7 @@ local function open(self)
   local ok, conn = pcall(listener.Client, self.address,
     { authkey = self.authkey, code = false, timeout = 30 })
   if ok then return conn end
-  if errors.iserror(conn, "ProcessError") and not errors.iserror(conn, "AuthenticationError") then
+  if errors.iserror(conn) and not conn:is "AuthenticationError" then
     lost(self, "cannot reach the manager's server: " .. conn.message)
   end
   error(conn, 0)
