@@ -199,8 +199,8 @@ end
 function Context.set_start_method(name, force)
   check_method(name, "set_start_method")
   if state.method and not force then
-    error(("cannot set the start method again: it is '%s' (force = true does)"):format(
-      state.method), 2)
+    error(("cannot set the start method again: it is '%s' (a second argument of true forces it)")
+      :format(state.method), 2)
   end
   state.method = name
 end

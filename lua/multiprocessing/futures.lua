@@ -5,6 +5,7 @@
 -- can be waited for together.
 
 local errors = require "multiprocessing.errors"
+local named = require "multiprocessing.options"
 local opts = require "multiprocessing.pool.options"
 local system = require "multiprocessing.core.system"
 local tasks = require "multiprocessing.pool.tasks"
@@ -136,7 +137,11 @@ local KNOWN <const> = { max_workers = true, initializer = true, initargs = true,
 ---@param ... any its arguments
 ---@return multiprocessing.Future
 function Executor:submit(f, ...)
+  named.check_self(self, Executor.__name, "submit")
   opts.check_function(f, 1, "submit", 2)
+  if self._shut then
+    errors.raise("ClosedError", "cannot submit: this executor was shut down")
+  end
   return new_future(self._pool, self._pool:apply_async(f, table.pack(...)))
 end
 
@@ -170,7 +175,11 @@ end
 ---@param ... any[] lists
 ---@return multiprocessing.PoolIterator
 function Executor:map(f, ...)
+  named.check_self(self, Executor.__name, "map")
   opts.check_function(f, 1, "map", 2)
+  if select("#", ...) == 0 then
+    opts.fail(2, "bad argument #2 to 'map' (list expected, got no value)")
+  end
   return self._pool:_istarmap(f, zip { ... })
 end
 
@@ -184,6 +193,8 @@ end
 ---@param wait? boolean true by default
 ---@param cancel_futures? boolean what no worker has begun is cancelled
 function Executor:shutdown(wait, cancel_futures)
+  named.check_self(self, Executor.__name, "shutdown")
+  self._shut = true
   if cancel_futures then self._pool:_withdraw_all() end
   self._pool:close()
   if wait ~= false then self._pool:join() end
@@ -207,6 +218,10 @@ function M.bind(context)
   return function(options)
     if type(options) == "number" then options = { max_workers = options } end
     options = options or {}
+    if type(options) ~= "table" then
+      opts.fail(2, "bad argument #1 to 'ProcessPoolExecutor' (table of options expected, got %s)",
+        type(options))
+    end
     opts.check_names(options, KNOWN, "ProcessPoolExecutor", 2)
     local n = opts.check_integer(options, "max_workers", 1, "ProcessPoolExecutor", 2)
     local pool = context.Pool { processes = n, initializer = options.initializer,

@@ -60,7 +60,8 @@ end
 local function check_options(o, known, caller)
   for name in pairs(o) do
     if not known[name] then
-      error(("unknown option '%s' to '%s'"):format(tostring(name), caller), 3)
+      error(("unknown option '%s' to '%s'%s"):format(tostring(name), caller,
+        options.there_are(known)), 3)
     end
   end
   for name, wanted in pairs(known) do check_option(o, name, caller, wanted) end

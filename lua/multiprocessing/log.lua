@@ -4,6 +4,7 @@
 -- One logger a process; children inherit its level and whether it is shown. A line is one write,
 -- so lines of several processes do not mix.
 
+local options = require "multiprocessing.options"
 local process = require "multiprocessing.process"
 
 local M = {}
@@ -22,7 +23,8 @@ local state = { level = LEVELS.WARNING, shown = false }
 local function level_of(level, caller)
   local number = LEVELS[tostring(level):upper()] or math.tointeger(level)
   if number then return number end
-  error(("bad argument #1 to '%s' (unknown level '%s')"):format(caller, tostring(level)), 3)
+  error(("bad argument #1 to '%s' (unknown level '%s'; there are: DEBUG, INFO, WARNING, ERROR, "
+    .. "CRITICAL and numbers)"):format(caller, tostring(level)), 3)
 end
 
 --- The library's logger, one a process; children inherit its level, and whether it is shown.
@@ -31,6 +33,7 @@ end
 ---@class multiprocessing.Logger
 local Logger = {}
 Logger.__index = Logger
+Logger.__name = "multiprocessing.Logger"
 
 --- Writes `[LEVEL/ProcessName] message` to stderr if the logger is shown and the level is at
 --- least the logger's.
@@ -40,6 +43,7 @@ Logger.__index = Logger
 ---@param format string as string.format takes it when there are more arguments
 ---@param ... any
 function Logger:log(level, format, ...)
+  options.check_self(self, Logger.__name, "log")
   local number = level_of(level, "log")
   if not state.shown or number < state.level then return end
   local text = select("#", ...) > 0 and format:format(...) or tostring(format)
@@ -85,7 +89,10 @@ end
 ---@param ... any
 
 for _, name in ipairs { "debug", "info", "warning", "error", "critical" } do
-  Logger[name] = function(self, format, ...) self:log(LEVELS[name:upper()], format, ...) end
+  Logger[name] = function(self, format, ...)
+    options.check_self(self, Logger.__name, name)
+    self:log(LEVELS[name:upper()], format, ...)
+  end
 end
 
 --- Only messages of at least this level are shown.
@@ -95,6 +102,7 @@ end
 ---     log:error "shown"                         --> [ERROR/MainProcess] shown
 ---@param level integer|string 10 or "debug", for example
 function Logger:set_level(level)
+  options.check_self(self, Logger.__name, "set_level")
   state.level = level_of(level, "set_level")
 end
 

@@ -17,6 +17,16 @@ local function is_named(n, first)
   return key == nil or type(key) == "string"
 end
 
+--- " (there are: a, b)" for messages about an unknown name; a set is sorted.
+---@param names string[]|table<string, any>
+---@return string
+function M.there_are(names)
+  local list = {}
+  for k, v in pairs(names) do list[#list + 1] = type(k) == "number" and v:match "[^|]+" or k end
+  if #names == 0 then table.sort(list) end
+  return #list == 0 and " (there are none)" or (" (there are: %s)"):format(table.concat(list, ", "))
+end
+
 --- Makes a function that turns a constructor's arguments into values in their order.
 ---
 --- *Raises* in the line that called the constructor, when an option is unknown or there are too
@@ -26,6 +36,7 @@ end
 ---@return fun(...): ...
 function M.taker(name, ...)
   local names, known = { ... }, {}
+  local there_are = M.there_are(names)
   for i, option in ipairs(names) do
     for alias in option:gmatch("[^|]+") do known[alias] = i end
   end
@@ -34,7 +45,7 @@ function M.taker(name, ...)
     local values = {}
     for option, value in pairs(t) do
       if not known[option] then
-        error(("unknown option '%s' to '%s'"):format(tostring(option), name), 3) -- a tail call
+        error(("unknown option '%s' to '%s'%s"):format(tostring(option), name, there_are), 3)
       end
       values[known[option]] = value
     end
@@ -51,11 +62,18 @@ function M.taker(name, ...)
   end
 end
 
+-- What a message says of a wrong value: its type, and itself where that is short.
+local function shown(v)
+  if type(v) == "string" and #v <= 20 and not v:find "%c" then return ("string '%s'"):format(v) end
+  if type(v) == "number" then return ("%s %s"):format(math.type(v), v) end
+  return type(v)
+end
+
 --- An error at the line of the user who called the function that checks (or `level` more).
 function M.check(ok, number, name, expected, got, level)
   if ok then return end
   error(("bad argument #%d to '%s' (%s expected, got %s)"):format(
-    number, name, expected, math.type(got) or type(got)), 3 + (level or 0))
+    number, name, expected, shown(got)), 3 + (level or 0))
 end
 
 --- The same for a method that was called with a dot, or on something else.

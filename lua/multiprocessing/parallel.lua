@@ -10,7 +10,7 @@ local function workers_of(context, n_jobs)
   local n = math.tointeger(n_jobs)
   if not n or n == 0 then
     opts.fail(3, "bad argument #1 to 'parallel' (number of jobs expected, got %s; -1 is all CPUs)",
-      tostring(n_jobs))
+      math.type(n_jobs) and tostring(n_jobs) or type(n_jobs))
   end
   if n < 0 then n = math.max(1, context.cpu_count() + 1 + n) end
   return n == 1 and 0 or n -- one alone works here
@@ -33,6 +33,9 @@ function M.bind(context)
   return function(n_jobs, f, items)
     local n = workers_of(context, n_jobs)
     opts.check_function(f, 2, "parallel", 2)
+    if items == nil then
+      opts.fail(2, "bad argument #3 to 'parallel' (list or function expected, got nil)")
+    end
     local pool <close> = context.Pool(n)
     return pool:map(f, items)
   end

@@ -7,6 +7,7 @@
 local core = require "multiprocessing.core.process"
 local ending = require "multiprocessing.ending"
 local errors = require "multiprocessing.errors"
+local named = require "multiprocessing.options"
 local system = require "multiprocessing.core.system"
 
 local M = {}
@@ -62,7 +63,8 @@ local function check_options(options, level)
   check(options == nil or type(options) == "table", level + 1,
     "bad argument #1 to 'Process' (table of options expected, got %s)", type(options))
   for name in pairs(options or {}) do
-    check(known_options[name], level + 1, "unknown option '%s' to 'Process'", tostring(name))
+    check(known_options[name], level + 1, "unknown option '%s' to 'Process'%s", tostring(name),
+      named.there_are(known_options))
   end
 end
 
@@ -128,7 +130,8 @@ end
 ---
 ---     p:run()                                   --> hello
 function Process:run()
-  if self._target then self._target(table.unpack(self._args, 1, self._args.n or #self._args)) end
+  local target = self._target
+  if target then target(table.unpack(self._args, 1, self._args.n or #self._args)) end
 end
 
 -- properties: read and written like fields
@@ -251,14 +254,19 @@ local function check_self(self, method, level)
     .. "one whose init did not call that of its super)", method)
 end
 
+local verbs <const> = { is_alive = "ask after" }
+
 local function check_started(self, method)
+  local verb = verbs[method] or method
   check_self(self, method, 4)
   if self._closed then
-    errors.raise("ClosedError", ("cannot %s %s: it was closed"):format(method, self.name))
+    errors.raise("ClosedError", ("cannot %s %s: it was closed"):format(verb, self.name))
   end
+  check(self ~= current, 3, "cannot %s %s: it is this process itself", verb, self.name)
   check(self._parent_pid == system.getpid(), 3,
-    "cannot %s %s: only the process that started it can", method, self.name)
-  check(handles[self], 3, "cannot %s %s: it has not been started", method, self.name)
+    "cannot %s %s: only the process that started it can", verb, self.name)
+  check(handles[self], 3, "cannot %s %s: it has not been started; call start first", verb,
+    self.name)
 end
 
 -- Looks at all children when as many again were started: none stays a zombie for long.
@@ -281,7 +289,9 @@ end
 ---     p:join()                                  --> hello
 function Process:start()
   check_self(self, "start")
-  check(not handles[self], 2, "cannot start %s: it has been started before", self.name)
+  check(self ~= current, 2, "cannot start %s: it is this process itself", self.name)
+  check(not handles[self], 2, "cannot start %s: it has been started before; make another one",
+    self.name)
   check(self._parent_pid == system.getpid(), 2,
     "cannot start %s: another process made it", self.name)
   sweep_sometimes()
@@ -430,9 +440,19 @@ function M.exit(code, close)
   os_exit(code, close)
 end
 
+-- The user's part of a traceback: above it are the frames of this library that called his.
+local function without_callers(text)
+  local kept = {}
+  for line in text:gmatch "[^\n]+" do
+    if line:find("lua/multiprocessing/process.lua:", 1, true) then break end
+    kept[#kept + 1] = line
+  end
+  return #kept > 2 and table.concat(kept, "\n") or text
+end
+
 local function report(self, failure)
   io.stdout:flush()
-  io.stderr:write(("Process %s:\n%s\n"):format(self.name, failure.text))
+  io.stderr:write(("Process %s:\n%s\n"):format(self.name, without_callers(failure.text)))
 end
 
 local births = {}

@@ -14,8 +14,8 @@ local codes <const> = "cbBhHiIlLqQfd"
 
 -- how values and arrays are checked: at the line of the user
 local function check_code(name, code)
-  options.check(type(code) == "string" and #code == 1 and codes:find(code, 1, true), 1, name,
-    "one of the type codes " .. codes, code, 1)
+  local known = type(code) == "string" and #code == 1 and codes:find(code, 1, true)
+  options.check(known, 1, name, "one of the type codes " .. codes, code, 1)
 end
 
 local function check_lock(name, lock)

@@ -32,10 +32,15 @@ local function handle_of(v, i)
     if math.type(field(v, "sentinel")) == "integer" then return v.sentinel end
     if type(field(v, "fileno")) == "function" then return v:fileno() end
   end
+  if type(v) == "table" and field(v, "_class_name") then
+    error(("bad argument #1 to 'wait' (cannot wait for item %d, a process: %s has not been "
+      .. "started by this process)"):format(i, v.name), 4)
+  end
   local meta = getmetatable(v)
   local kind = type(meta) == "table" and meta.__name or type(v)
   if math.type(v) then kind = "number: " .. v end
-  error(("bad argument #1 to 'wait' (cannot wait for item %d, a %s)"):format(i, kind), 4)
+  error(("bad argument #1 to 'wait' (cannot wait for item %d, a %s; there are connections, "
+    .. "queues, processes, listeners, results and descriptors)"):format(i, kind), 4)
 end
 
 -- those that say so themselves, as a set of places; nil when there is none

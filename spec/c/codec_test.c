@@ -77,7 +77,7 @@ static void run(lua_State *L, const char *code) {
 /* Encodes what is on the stack from `first` on; the message, to be freed. */
 static unsigned char *encode(lua_State *L, int first, int flags,
                              size_t *size) {
-  struct mp_codec_opts opts = {flags, 0, NULL};
+  struct mp_codec_opts opts = {flags, 0, NULL, 0};
   int n = lua_gettop(L) - first + 1;
   struct mp_encoded *e = mp_encode(L, first, n, &opts);
   *size = (size_t)mp_encoded_size(e);
@@ -89,7 +89,7 @@ static unsigned char *encode(lua_State *L, int first, int flags,
 
 static int decode(lua_State *L, const unsigned char *message, size_t size,
                   int flags) {
-  struct mp_codec_opts opts = {flags, 0, NULL};
+  struct mp_codec_opts opts = {flags, 0, NULL, 0};
   return mp_decode(L, message, size, &opts);
 }
 
@@ -119,7 +119,7 @@ static void test_values(void) {
 }
 
 static int encode_args(lua_State *L) {
-  struct mp_codec_opts opts = {MP_CODEC_CODE, 0, "args[]"};
+  struct mp_codec_opts opts = {MP_CODEC_CODE, 0, "args[]", 0};
   mp_encode(L, 1, lua_gettop(L), &opts);
   return 0;
 }
@@ -178,7 +178,7 @@ static const char *encode_error(lua_State *L, int flags) {
 
 static void test_shared(void) {
   lua_State *L = open_state();
-  struct mp_codec_opts opts = {MP_CODEC_SHARED, 0, NULL};
+  struct mp_codec_opts opts = {MP_CODEC_SHARED, 0, NULL, 0};
   const mp_off *refs;
   mp_ref_register(&test_type);
   lua_newtable(L);
@@ -207,8 +207,8 @@ static void test_shared(void) {
   lua_settop(L, 0);
   test_push(L, 4096);
   check(strcmp(encode_error(L, MP_CODEC_CODE),
-               "cannot serialize a shared object (spec.Thing) in what may "
-               "outlive it") == 0);
+               "cannot serialize a shared object (spec.Thing, which only "
+               "messages within its family of processes hold)") == 0);
   test_push(L, 0);
   check(strcmp(encode_error(L, MP_CODEC_SHARED),
                "cannot serialize a closed spec.Thing") == 0);
@@ -265,7 +265,7 @@ static const char sample[] =
     "setmetatable({v = 1}, R), ('long'):rep(1000), string}";
 
 static int encode_sample(lua_State *L) {
-  struct mp_codec_opts opts = {MP_CODEC_CODE, 0, NULL};
+  struct mp_codec_opts opts = {MP_CODEC_CODE, 0, NULL, 0};
   mp_encoded_done(L, mp_encode(L, 1, 1, &opts));
   return 0;
 }

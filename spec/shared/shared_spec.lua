@@ -82,9 +82,8 @@ describe("The types", function()
   it("are named right", function()
     assert.matches("bad argument #1 to 'Value'", message_of(function() mp.Value("z", 1) end))
     assert.matches("bad argument #1 to 'Array'", message_of(function() mp.Array(5, 1) end))
-    assert.equal("unknown option 'type' to 'Value'", message_of(function()
-      mp.Value{ type = "i" }
-    end))
+    assert.equal("unknown option 'type' to 'Value' (there are: typecode, value, lock)",
+      message_of(function() mp.Value{ type = "i" } end))
     assert.equal(5, mp.Value{ typecode = "i", value = 5 }.value)
     assert.equal(0, mp.Value("i").value)
   end)
@@ -416,9 +415,8 @@ describe("SharedMemory", function()
     assert.is_false(pcall(m.write, m, 1, 5))
     assert.is_false(pcall(mp.SharedMemory, { size = 0 }))
     assert.is_false(pcall(mp.SharedMemory, {}))
-    assert.equal("unknown option 'length' to 'SharedMemory'", message_of(function()
-      mp.SharedMemory{ length = 1 }
-    end))
+    assert.equal("unknown option 'length' to 'SharedMemory' (there are: name, create, size)",
+      message_of(function() mp.SharedMemory{ length = 1 } end))
   end)
 
   it("packs and unpacks", function()

@@ -16,7 +16,8 @@
 /* --- Lua values and cells ------------------------------------------------- */
 
 static int raise_misfit(lua_State *L, int index, const struct mp_type *t) {
-  const char *v = luaL_tolstring(L, index, NULL);
+  const char *v =
+      lua_isnone(L, index) ? "no value" : luaL_tolstring(L, index, NULL);
   switch (t->class) {
   case MP_CHAR:
     return luaL_error(L, "'%s' does not fit type 'c' (a string of one byte)",

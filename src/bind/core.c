@@ -166,6 +166,18 @@ int64_t mp_opt_deadline(lua_State *L, int arg) {
   return mp_deadline_in((double)s);
 }
 
+int64_t mp_opt_block(lua_State *L, int arg) {
+  if (!lua_isnoneornil(L, arg)) {
+    if (lua_type(L, arg) == LUA_TNUMBER)
+      luaL_argerror(L, arg, "boolean expected, got number; "
+                            "the timeout is the next argument");
+    luaL_checktype(L, arg, LUA_TBOOLEAN);
+    if (!lua_toboolean(L, arg))
+      return 0;
+  }
+  return mp_opt_deadline(L, arg + 1);
+}
+
 struct mp_arena *mp_core_arena(lua_State *L) {
   struct mp_arena *a;
   int rc = mp_arena_self(&a);

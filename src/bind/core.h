@@ -66,4 +66,7 @@ int64_t mp_slice(int64_t deadline);
 ** argument error, 0 and less do not wait. */
 int64_t mp_opt_deadline(lua_State *L, int arg);
 
+/* [block = true [, timeout]] at arg, arg + 1 -> deadline. */
+int64_t mp_opt_block(lua_State *L, int arg);
+
 #endif

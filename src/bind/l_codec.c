@@ -57,7 +57,7 @@ static void push_message(lua_State *L, struct mp_encoded *e) {
 
 /* dumps(v [, {limit =}]) */
 static int codec_dumps(lua_State *L) {
-  struct mp_codec_opts opts = {MP_CODEC_CODE, 0, NULL};
+  struct mp_codec_opts opts = {MP_CODEC_CODE, 0, NULL, 0};
   luaL_checkany(L, 1);
   if (lua_gettop(L) > 1)
     opts.limit = limit_option(L, 2);
@@ -70,7 +70,7 @@ static int codec_dumps(lua_State *L) {
 
 /* loads(s [, {functions = true}]) -> the values */
 static int codec_loads(lua_State *L) {
-  struct mp_codec_opts opts = {MP_CODEC_CODE, 0, NULL};
+  struct mp_codec_opts opts = {MP_CODEC_CODE, 0, NULL, 0};
   size_t size;
   luaL_checktype(L, 1, LUA_TSTRING);
   if (lua_gettop(L) > 1) {

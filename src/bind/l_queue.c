@@ -38,14 +38,7 @@ static struct mp_queue *check(lua_State *L) {
 
 /* [block = true [, timeout]] at arg, arg + 1 -> deadline; arg 0: no waiting */
 static int64_t opt_block(lua_State *L, int arg) {
-  if (arg == 0)
-    return 0;
-  if (!lua_isnoneornil(L, arg)) {
-    luaL_checktype(L, arg, LUA_TBOOLEAN);
-    if (!lua_toboolean(L, arg))
-      return 0;
-  }
-  return mp_opt_deadline(L, arg + 1);
+  return arg == 0 ? 0 : mp_opt_block(L, arg);
 }
 
 static int raise(lua_State *L, int code, const char *method) {
@@ -143,7 +136,7 @@ static void keep_short(lua_State *L, struct bundle *b, struct mp_encoded *e,
 static void encode_one(lua_State *L, struct bundle *b, lua_Integer i) {
   struct mp_parcel *p = &b->parcels[b->count];
   lua_geti(L, 2, i);
-  struct mp_encoded *e = mp_message_encode(L, lua_gettop(L), p);
+  struct mp_encoded *e = mp_message_encode_item(L, lua_gettop(L), i, p);
   if (p->size <= MP_INLINE_MAX && p->nrefs == 0) {
     keep_short(L, b, e, p);
     mp_encoded_done(L, e);
@@ -399,10 +392,11 @@ static int queue_shutdown(lua_State *L) {
 static int queue_task_done(lua_State *L) {
   struct mp_queue *q = check(L);
   if (!(q->flags & MP_Q_JOINABLE))
-    return luaL_error(L, "task_done: this queue is not a JoinableQueue");
+    return luaL_error(L, "Queue:task_done: only a JoinableQueue counts its tasks");
   int rc = mp_queue_task_done(mp_arena_if_any(), q);
   if (rc == MP_EEMPTY)
-    return luaL_error(L, "task_done: called more often than messages were put");
+    return luaL_error(L, "JoinableQueue:task_done: called more often than "
+                         "messages were put");
   return rc < 0 ? raise(L, rc, "task_done") : 0;
 }
 
@@ -411,7 +405,7 @@ static int queue_join(lua_State *L) {
   int64_t deadline = mp_opt_deadline(L, 2);
   int rc;
   if (!(q->flags & MP_Q_JOINABLE))
-    return luaL_error(L, "join: this queue is not a JoinableQueue");
+    return luaL_error(L, "Queue:join: only a JoinableQueue can be joined");
   do
     rc = mp_queue_join(mp_arena_if_any(), q, deadline);
   while (rc == -EINTR && mp_interrupt_check(L));

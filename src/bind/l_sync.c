@@ -27,14 +27,7 @@ void mp_sync_setup(void) {
 }
 
 int64_t mp_block_deadline(lua_State *L, int arg) {
-  if (lua_gettop(L) < arg)
-    return MP_FOREVER;
-  if (!lua_isnoneornil(L, arg)) {
-    luaL_checktype(L, arg, LUA_TBOOLEAN);
-    if (!lua_toboolean(L, arg))
-      return 0;
-  }
-  return mp_opt_deadline(L, arg + 1);
+  return lua_gettop(L) < arg ? MP_FOREVER : mp_opt_block(L, arg);
 }
 
 int mp_push_acquire(lua_State *L, struct mp_lock *l, int64_t deadline) {

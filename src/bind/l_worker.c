@@ -71,7 +71,9 @@ static void *room(struct worker *k, size_t n) {
 ** be sent */
 static void put_coded(lua_State *L, struct worker *k, int status, int first,
                       int n) {
-  struct mp_encoded *e = mp_encode(L, first, n, &mp_item_opts);
+  struct mp_codec_opts opts = mp_item_opts;
+  opts.root = status == MP_ITEM_DONE ? "result" : "error";
+  struct mp_encoded *e = mp_encode(L, first, n, &opts);
   size_t size = 1 + MP_ITEM_HEAD + mp_encoded_size(e);
   const mp_off *refs;
   uint32_t nrefs = mp_encoded_refs(e, &refs);

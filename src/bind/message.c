@@ -25,13 +25,18 @@ void mp_message_parcel(const struct mp_encoded *e, struct mp_parcel *p) {
   p->source = e;
 }
 
-struct mp_encoded *mp_message_encode(lua_State *L, int index,
-                                     struct mp_parcel *p) {
-  static const struct mp_codec_opts opts = {
-      .flags = MP_CODEC_CODE | MP_CODEC_SHARED};
+struct mp_encoded *mp_message_encode_item(lua_State *L, int index,
+                                          int64_t item, struct mp_parcel *p) {
+  const struct mp_codec_opts opts = {
+      .flags = MP_CODEC_CODE | MP_CODEC_SHARED, .item = item};
   struct mp_encoded *e = mp_encode(L, index, 1, &opts);
   mp_message_parcel(e, p);
   return e;
+}
+
+struct mp_encoded *mp_message_encode(lua_State *L, int index,
+                                     struct mp_parcel *p) {
+  return mp_message_encode_item(L, index, 0, p);
 }
 
 /* --- in ------------------------------------------------------------------- */

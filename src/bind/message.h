@@ -20,6 +20,10 @@
 struct mp_encoded *mp_message_encode(lua_State *L, int index,
                                      struct mp_parcel *p);
 
+/* The same for element `item` of a list: errors say so. */
+struct mp_encoded *mp_message_encode_item(lua_State *L, int index,
+                                          int64_t item, struct mp_parcel *p);
+
 /* Describes an encoded message as a parcel. */
 void mp_message_parcel(const struct mp_encoded *e, struct mp_parcel *p);
 

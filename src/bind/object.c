@@ -97,11 +97,34 @@ mp_off mp_handle_place(void *userdata) {
 
 /* --- checks --------------------------------------------------------------- */
 
-static int raise_wrong(lua_State *L, int arg, const struct mp_kind *kind) {
-  const struct mp_handle *h = mp_handle_test(L, arg, kind);
-  if (h == NULL)
+/* "multiprocessing.Queue" -> "Queue" */
+static const char *short_name(const struct mp_kind *kind) {
+  const char *dot = strchr(kind->name, '.');
+  return dot == NULL ? kind->name : dot + 1;
+}
+
+/* A method's first argument is most often missing because of a dot. */
+static int raise_type(lua_State *L, int arg, const struct mp_kind *kind) {
+  if (arg != 1)
     return luaL_typeerror(L, arg, kind->name);
-  return mp_raise(L, "ClosedError", "this %s is closed", kind->name);
+  return luaL_argerror(L, arg,
+      lua_pushfstring(L, "%s expected, got %s; call it with a colon",
+                      kind->name, luaL_typename(L, arg)));
+}
+
+static int raise_closed(lua_State *L, const struct mp_kind *kind) {
+  lua_Debug ar;
+  const char *method = NULL;
+  if (lua_getstack(L, 0, &ar) && lua_getinfo(L, "n", &ar))
+    method = ar.name;
+  return mp_raise(L, "ClosedError", "%s%s%s: it was closed in this process",
+                  short_name(kind), method ? ":" : "", method ? method : "");
+}
+
+static int raise_wrong(lua_State *L, int arg, const struct mp_kind *kind) {
+  if (mp_handle_test(L, arg, kind) == NULL)
+    return raise_type(L, arg, kind);
+  return raise_closed(L, kind);
 }
 
 /* A foreign userdata is either smaller or does not begin with a pointer to

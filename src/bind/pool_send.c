@@ -192,6 +192,7 @@ struct put {
   struct mp_pool_core *c;
   uint32_t limit; /* items of the next batch */
   int stream;     /* each batch is submitted at once */
+  lua_Integer item; /* the place in the list; 0: the arguments of a call */
   struct mp_pool_batch head; /* last: place[] is of no size here */
 };
 
@@ -281,7 +282,10 @@ static void put_alone(lua_State *L, struct put *p,
 
 static void put_coded(lua_State *L, struct put *p, int first, int n) {
   struct mp_pool_core *c = p->c;
-  struct mp_encoded *e = mp_encode(L, first, n, &mp_item_opts);
+  struct mp_codec_opts opts = mp_item_opts;
+  opts.root = p->item != 0 ? "items" : "args[]";
+  opts.item = p->item;
+  struct mp_encoded *e = mp_encode(L, first, n, &opts);
   size_t size = MP_ITEM_HEAD + mp_encoded_size(e);
   const mp_off *refs;
   uint32_t nrefs = mp_encoded_refs(e, &refs);
@@ -392,6 +396,7 @@ static int core_put(lua_State *L) {
   int raw = lua_type(L, 3) == LUA_TTABLE && !luaL_getmetafield(L, 3, "__index");
   lua_settop(L, 3);
   for (lua_Integer i = from; i <= to; i++) {
+    p.item = i;
     if (raw)
       lua_rawgeti(L, 3, i);
     else

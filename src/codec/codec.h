@@ -35,6 +35,7 @@ struct mp_codec_opts {
   /* What error paths begin with: "args" for one value; "args[]" for several,
   ** which are then args[1], args[2]...; NULL: nothing. */
   const char *root;
+  int64_t item; /* if not 0, all of it is element `item` of a list `root` */
 };
 
 /*

@@ -108,6 +108,7 @@ struct mp_encoded {
   struct mp_names *index; /* the same, from one message to the next */
   uint64_t limit;
   const char *root;
+  int64_t item;
   const char *detail; /* what an error says after the place, or NULL */
   int first, n, current; /* stack indices and count of the values */
   int self;              /* stack index of this userdata */

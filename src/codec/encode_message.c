@@ -66,6 +66,7 @@ struct mp_encoded *mp_encode(lua_State *L, int first, int n,
   e->flags = opts->flags;
   e->limit = opts->limit;
   e->root = opts->root;
+  e->item = opts->item;
   e->rich = e->turn_rich = 0;
   e->names = NULL;
   if (opts->flags & MP_CODEC_CODE)

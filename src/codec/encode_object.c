@@ -258,7 +258,8 @@ static const char *type_name(lua_State *L) {
 static int put_shared(lua_State *L, struct mp_encoded *e,
                       const struct mp_ref_type *type) {
   if (!(e->flags & MP_CODEC_SHARED))
-    return mp_enc_fail(L, e, "a shared object (%s) in what may outlive it",
+    return mp_enc_fail(L, e, "a shared object (%s, which only messages "
+                       "within its family of processes hold)",
                        type_name(L));
   mp_off off = type->place(lua_touserdata(L, -1));
   if (off == 0)

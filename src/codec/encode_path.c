@@ -145,7 +145,14 @@ static void frames_text(lua_State *L, struct mp_encoded *e) {
 
 static void root_text(lua_State *L, const struct mp_encoded *e) {
   size_t len = e->root == NULL ? 0 : strlen(e->root);
-  if (len > 2 && strcmp(e->root + len - 2, "[]") == 0) {
+  if (e->item != 0) {
+    lua_pushfstring(L, "%s[%I]", len == 0 ? "" : e->root, e->item);
+    if (e->n > 1) {
+      lua_pushfstring(L, "%s[%d]", lua_tostring(L, -1), e->current);
+      lua_remove(L, -2);
+    }
+  }
+  else if (len > 2 && strcmp(e->root + len - 2, "[]") == 0) {
     lua_pushlstring(L, e->root, len - 2);
     lua_pushfstring(L, "%s[%d]", lua_tostring(L, -1), e->current);
     lua_remove(L, -2);

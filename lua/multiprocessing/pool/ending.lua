@@ -48,7 +48,7 @@ function M.install(Pool, wait_until, or_stop)
   ---     local _, e = pcall(pool.map, pool, math.sqrt, { 1 })
   ---     print(e)                                --> ClosedError: cannot map: the pool is closed
   function Pool:close()
-    self:_check_owner("close")
+    Pool._check_owner(self, "close")
     if self._state ~= "open" then return end
     self._state, self._closing = "closed", true
     self:_let_workers_go()
@@ -61,7 +61,7 @@ function M.install(Pool, wait_until, or_stop)
   ---     local _, e = pcall(r.get, r)
   ---     print(e.name)                           --> CancelledError
   function Pool:terminate()
-    self:_check_owner("terminate")
+    Pool._check_owner(self, "terminate")
     if not self._core or self._state == "terminated" then return end
     self:_stop(errors.new("CancelledError", "the pool was terminated"))
   end
@@ -101,7 +101,7 @@ function M.install(Pool, wait_until, or_stop)
   ---@param timeout? number seconds; nil waits for ever
   ---@return boolean ended false on timeout
   function Pool:join(timeout)
-    self:_check_owner("join")
+    Pool._check_owner(self, "join")
     local deadline = opts.deadline(timeout, 1, "join", system.now, 2)
     if self._state == "open" then error("cannot join a pool that is open: close it first", 2) end
     if not self._core then return true end

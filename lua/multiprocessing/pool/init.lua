@@ -79,22 +79,25 @@ end
 
 --- Works on until is_true(subject), for the classes of result.lua.
 function Pool:_wait(is_true, subject, deadline)
-  self:_check_owner("wait for")
+  self:_check_owner("wait")
   return or_stop(self, pcall(wait_until, self, is_true, subject, deadline))
 end
 
 --- Deals with what has happened, without waiting.
 function Pool:_look()
-  self:_check_owner("look at")
+  self:_check_owner("look")
   if self._core then or_stop(self, pcall(step, self, 0)) end
 end
 
 -- checks ------------------------------------------------------------------------------------
 
-function Pool:_check_owner(what)
+function Pool:_check_owner(what, level)
+  if getmetatable(self) ~= Pool then
+    opts.fail(level or 3, "bad argument #1 to '%s' (pool expected; call it with a colon)", what)
+  end
   if self._owner ~= system.getpid() then
-    error(("cannot %s this pool: it belongs to another process (pid %d); make one of your own")
-      :format(what, self._owner), 3)
+    opts.fail(level or 3, "cannot %s: this pool belongs to another process (pid %d); make one here",
+      what, self._owner)
   end
 end
 
@@ -104,7 +107,7 @@ local function check_open(self, f, call)
     opts.fail(4, "bad argument #1 to '%s' (pool expected; call it with a colon)", call)
   end
   opts.check_function(f, 1, call, 4)
-  if self._owner ~= system.getpid() then self:_check_owner(call) end
+  if self._owner ~= system.getpid() then self:_check_owner(call, 5) end
   if self._state == "broken" then error(self._failure, 0) end
   if self._state ~= "open" then
     errors.raise("ClosedError", ("cannot %s: the pool is %s"):format(call, self._state))
@@ -152,7 +155,7 @@ local function submit_all(self, job, items, n)
   local ok, e = pcall(self._put, self, job, items, 1, n, stream)
   if not ok then
     self._tasks:abandon(job)
-    error(e, 0)
+    error(e, type(e) == "string" and 3 or 0) -- at the user's line
   end
   self._tasks:seal(job, n)
   return job
@@ -402,7 +405,7 @@ ending.install(Pool, wait_until, or_stop)
 ---     pool:poll(60)                             --> 4.0
 ---@return integer
 function Pool:fileno()
-  self:_check_owner("watch")
+  Pool._check_owner(self, "fileno")
   if not self._core then errors.raise("ClosedError", "cannot watch this pool: it was joined") end
   self._watched = true
   self._core:rearm(self._workers:check_timeouts())
@@ -418,7 +421,7 @@ end
 ---@param timeout? number seconds, 0 by default
 ---@return integer delivered calls that have finished meanwhile
 function Pool:poll(timeout)
-  self:_check_owner("poll")
+  Pool._check_owner(self, "poll")
   local deadline = opts.deadline(timeout or 0, 1, "poll", system.now, 2)
   local before = self._tasks.delivered
   if not self._core then return 0 end

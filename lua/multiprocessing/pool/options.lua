@@ -3,7 +3,11 @@
 --
 -- Misuse is a string at the line of the caller, `level` frames above the function here.
 
+local named = require "multiprocessing.options"
+
 local M = {}
+
+local WORKERS_MAX <const> = 10000 -- the arena has slots for 16384 processes
 
 local function fail(level, format, ...)
   error(format:format(...), level + 1)
@@ -11,10 +15,11 @@ end
 M.fail = fail
 
 --- A table with only the given names in it.
-function M.check_names(options, known, call, level)
-  for name in pairs(options) do
+function M.check_names(t, known, call, level)
+  for name in pairs(t) do
     if not known[name] then
-      fail(level + 1, "unknown option '%s' to '%s'", tostring(name), call)
+      fail(level + 1, "unknown option '%s' to '%s'%s", tostring(name), call,
+        named.there_are(known))
     end
   end
 end
@@ -115,8 +120,13 @@ function M.pool(call, level, processes, initializer, initargs, maxtasksperchild)
   M.check_type(o, "initializer", "function", call, level + 1)
   M.check_type(o, "initargs", "table", call, level + 1)
   M.check_type(o, "name", "string", call, level + 1)
+  local processes_wanted = M.check_integer(o, "processes", 0, call, level + 1)
+  if processes_wanted and processes_wanted > WORKERS_MAX then
+    fail(level + 1, "bad option 'processes' to '%s' (at most %d, got %d)", call, WORKERS_MAX,
+      processes_wanted)
+  end
   return {
-    processes = M.check_integer(o, "processes", 0, call, level + 1),
+    processes = processes_wanted,
     initializer = o.initializer, initargs = o.initargs, name = o.name,
     max_tasks = M.check_integer(o, "maxtasksperchild", 1, call, level + 1),
     seed = M.check_integer(o, "seed", math.mininteger, call, level + 1),

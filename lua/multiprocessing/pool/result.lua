@@ -33,12 +33,19 @@ local function is_finished(job)
   return job.finished
 end
 
+local function check(self, method)
+  if getmetatable(self) == AsyncResult then return end
+  opts.fail(3, "bad argument #1 to '%s' (asynchronous result expected; call it with a colon)",
+    method)
+end
+
 --- Has the call finished, with a result or with an error? Never blocks.
 ---
 ---     r:wait()
 ---     print(r:ready())                          --> true
 ---@return boolean
 function AsyncResult:ready()
+  check(self, "ready")
   if not self.finished then self._pool:_look() end
   return self.finished
 end
@@ -51,6 +58,7 @@ end
 ---@param timeout? number seconds; nil waits for ever
 ---@return boolean finished false on timeout
 function AsyncResult:wait(timeout)
+  check(self, "wait")
   local deadline = opts.deadline(timeout, 1, "wait", system.now, 2)
   return self.finished or self._pool:_wait(is_finished, self, deadline)
 end
@@ -61,7 +69,8 @@ end
 ---     print(r:successful())                     --> true
 ---@return boolean
 function AsyncResult:successful()
-  if not self:ready() then error("this result is not ready", 2) end
+  check(self, "successful")
+  if not self:ready() then error("this result is not ready: wait for it first", 2) end
   return tasks.failure(self) == nil
 end
 
@@ -74,6 +83,7 @@ end
 ---@param timeout? number seconds; nil waits for ever
 ---@return any ...
 function AsyncResult:get(timeout)
+  check(self, "get")
   local deadline = opts.deadline(timeout, 1, "get", system.now, 2)
   if not self.finished and not self._pool:_wait(is_finished, self, deadline) then
     errors.raise("TimeoutError", ("no result within %g s"):format(timeout))
@@ -91,6 +101,7 @@ end
 ---     print(long:cancel())                      --> true
 ---@return boolean effect false when it had finished
 function AsyncResult:cancel()
+  check(self, "cancel")
   if self:ready() then return false end
   self._pool:_cancel(self)
   return true

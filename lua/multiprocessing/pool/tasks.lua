@@ -206,8 +206,10 @@ end
 
 local function describe(value)
   if errors.iserror(value) then return value.name .. ": " .. tostring(value.message) end
+  local meta = getmetatable(value)
+  local can_tell = type(value) ~= "table" or type(meta) == "table" and meta.__tostring
   local ok, text = pcall(tostring, value)
-  return ok and text or ("(error object is a %s value)"):format(type(value))
+  return ok and can_tell and text or ("(error object is a %s value)"):format(type(value))
 end
 
 --- The condition that get() raises for an item.
