@@ -254,11 +254,8 @@ local function check_self(self, method, level)
     .. "one whose init did not call that of its super)", method)
 end
 
-local verbs <const> = { is_alive = "ask after" }
-
-local function check_started(self, method)
-  local verb = verbs[method] or method
-  check_self(self, method, 4)
+local function check_started(self, verb)
+  check_self(self, verb == "look at" and "is_alive" or verb, 4)
   if self._closed then
     errors.raise("ClosedError", ("cannot %s %s: it was closed"):format(verb, self.name))
   end

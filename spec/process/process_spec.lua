@@ -156,7 +156,7 @@ helper.each_method(function(ctx)
         assert.matches(pattern, tostring(e))
       end
       for _, method in ipairs { "join", "terminate", "kill", "interrupt", "is_alive" } do
-        local verb = method == "is_alive" and "ask after" or method
+        local verb = method == "is_alive" and "look at" or method
         refuses("process_spec.lua:%d+: cannot " .. verb .. " Process%-[%d:]+: it has not been",
           function() p[method](p) end)
       end
