@@ -16,7 +16,8 @@
 
 local helper = require "spec.helper"
 
-local PAGES <const> = { "README.md", "docs/guide.md", "docs/from-python.md" }
+local PAGES <const> = { "README.md", "docs/guide.md", "docs/from-python.md",
+  "docs/troubleshooting.md" }
 local DEADLINE <const> = 30 -- seconds a block
 local FRAGMENTS_MAX <const> = 6 -- in all pages together
 
@@ -155,6 +156,30 @@ end
 
 describe("fragments", function()
   it("are few", function() assert(fragments <= FRAGMENTS_MAX, fragments .. " of them") end)
+end)
+
+-- --- messages that no script can show ------------------------------------------------------------
+
+-- All of the library's text, with the parts of strings joined.
+local function sources()
+  local pipe <close> = assert(io.popen "find src lua -name '*.c' -o -name '*.lua' | xargs cat")
+  return (pipe:read "a":gsub('"%s*%.?%.?%s*"', ""))
+end
+
+describe("rarer messages", function()
+  it("stand in the sources", function()
+    local table_of = read "docs/troubleshooting.md":match "\n## Rarer messages\n(.*)"
+    local text, count = sources(), 0
+    for cell in table_of:gmatch "\n| (`[^|]*)|" do
+      for message in cell:gmatch "`([^`]*)`" do
+        for part in message:gsub("<%l+>", "\0"):gmatch "[^\0]+" do
+          count = count + 1
+          assert(text:find(part, 1, true), part)
+        end
+      end
+    end
+    assert(count > 5)
+  end)
 end)
 
 -- --- links -------------------------------------------------------------------------------------
