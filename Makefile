@@ -51,8 +51,8 @@ PROGRAMS := $(BUILD)/mplua $(BUILD)/multiprocessing.so \
 Q    := $(if $(V),,@)
 note  = $(if $(V),,@echo "  $(1) $(patsubst $(BUILD)/%,%,$@)")
 
-.PHONY: all deps ensure demo test ctest lint asan ubsan valgrind fuzz stress \
-        bench install uninstall deb clean help
+.PHONY: all deps ensure demo test ctest lint asan ubsan valgrind fuzz faults \
+        stress bench install uninstall deb clean help
 .DELETE_ON_ERROR:
 
 all: ensure
@@ -180,6 +180,16 @@ valgrind: all ctests ## the specs in SPECS (default: the codec's) under valgrind
 fuzz: all ## libFuzzer on the decoder, SECONDS=60
 	@sh scripts/build/deps fuzz
 	@spec/fuzz/run $(or $(SECONDS),60)
+
+# What spec/fault/steps.lua does, with each call that takes something from the
+# machine failing once; POINTS=n tries about n a part, STEPS="map unix" some.
+$(BUILD)/fault/fault.so: $(wildcard spec/fault/*.c spec/fault/*.h)
+	@mkdir -p $(@D)
+	$(call note,LD )
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -shared -o $@ $(filter %.c,$^) -ldl
+
+faults: all $(BUILD)/fault/fault.so ## the n-th malloc, fork, open... fails, for every n
+	@./mplua spec/fault/run.lua $(or $(POINTS),0) $(STEPS)
 
 stress: all ## kill storms, SECONDS=60
 	@for s in spec/stress/*.lua; do \
