@@ -181,6 +181,7 @@ static int child_fork(lua_State *L) {
     rc = mp_child_fork(c, a);
   if (rc == 1)
     mp_live(co, a);
+  lua_settop(co, 0); /* or it would keep the process, and its arguments */
   if (rc < 0)
     return mp_raise_code(L, rc, "cannot start a process");
   return 0;

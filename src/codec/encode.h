@@ -103,7 +103,7 @@ struct mp_encoded {
   uint8_t noted; /* SENT and ADDITIONS have something of the last message */
   uint8_t carries; /* globals by value */
   uint8_t additions; /* 2: the libraries' tables were not looked up yet */
-  uint8_t busy, clean;
+  uint8_t clean;
   struct mp_names *names; /* NULL when no code may pass */
   struct mp_names *index; /* the same, from one message to the next */
   uint64_t limit;

@@ -2,9 +2,9 @@
 ** encode_state.c: the encoder's memory: frames, slots, reuse
 ** MIT licence, see LICENSE
 **
-** One encoder lies ready in the registry.  While it is busy, as in a __reduce
-** function that encodes itself, or for good after an error, a new one takes
-** its place; the old one is left to the collector.
+** One encoder lies ready in the registry.  It is taken out while it works, so
+** that after an error nothing keeps what it has noted alive; a __reduce
+** function that encodes itself finds none there and makes another.
 */
 
 #include "codec/encode.h"
@@ -117,21 +117,20 @@ struct mp_encoded *mp_enc_new(lua_State *L) {
   struct mp_encoded *e = NULL;
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &ready_key) == LUA_TUSERDATA)
     e = lua_touserdata(L, -1);
-  if (e == NULL || e->busy) {
+  else {
     lua_pop(L, 1);
     e = create(L);
-    lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &ready_key);
   }
+  lua_pushboolean(L, 0); /* not nil: the key stays, with room for a value */
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &ready_key);
   if (e->noted)
     forget_notes(L, e);
-  e->busy = 1;
   e->self = lua_gettop(L);
   return e;
 }
 
-/* What was kept alive goes; an encoder that kept much stays busy, and goes
-** itself: the next message gets a new one. */
+/* What was kept alive goes; an encoder that kept much goes itself: the next
+** message gets a new one. */
 static int can_rest(lua_State *L, struct mp_encoded *e) {
   enum { FEW = 64 };
   if (e->anchors > FEW || e->spill_used)
@@ -147,16 +146,6 @@ static int can_rest(lua_State *L, struct mp_encoded *e) {
   return 1;
 }
 
-/* Nothing is kept alive for a next message that may never come. */
-static void leave_registry(lua_State *L, const struct mp_encoded *e) {
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &ready_key) == LUA_TUSERDATA &&
-      lua_touserdata(L, -1) == e) {
-    lua_pushnil(L); /* the key is there, so this needs no memory */
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &ready_key);
-  }
-  lua_pop(L, 1);
-}
-
 void mp_encoded_done(lua_State *L, struct mp_encoded *e) {
   if (e->rich) {
     lua_pushnil(L);
@@ -166,12 +155,10 @@ void mp_encoded_done(lua_State *L, struct mp_encoded *e) {
   if (can_rest(L, e)) {
     mp_enc_reset(e);
     e->clean = 1;
-    e->busy = 0;
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &ready_key); /* pops it */
+    return;
   }
-  else {
-    release(e);
-    leave_registry(L, e);
-  }
+  release(e);
   lua_pop(L, 1);
 }
 
