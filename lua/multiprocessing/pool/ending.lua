@@ -15,23 +15,26 @@ local M = {}
 ---@param wait_until function (pool, is_true, subject, deadline) -> boolean
 ---@param or_stop function (pool, pcall's results) -> results; ends the pool after Ctrl-C
 function M.install(Pool, wait_until, or_stop)
-  local function stop(self, failure)
-    self._workers:stop()
+  --- What is open fails; done again by whoever waits, if memory was short.
+  function Pool:_fail_open()
     for id, job in pairs(self._tasks.jobs) do
-      if id ~= 0 then self._tasks:fail_job(job, failure) end
+      if id ~= 0 then self._tasks:fail_job(job, self._failure) end
     end
   end
 
+  local function stop(self, state, failure)
+    self._state, self._failure = state, failure
+    self._workers:stop()
+    self:_fail_open()
+  end
+
   function Pool:_stop(failure)
-    self._state = "terminated"
-    stop(self, failure)
+    stop(self, "terminated", failure)
   end
 
   function Pool:_break(reason)
     if self._state == "broken" then return end
-    self._state = "broken"
-    self._failure = errors.new("BrokenPoolError", "the pool cannot work: " .. reason)
-    stop(self, self._failure)
+    stop(self, "broken", errors.new("BrokenPoolError", "the pool cannot work: " .. reason))
   end
 
   --- A closed pool's workers leave when its line is empty; not before every imap has drawn all.

@@ -42,6 +42,10 @@ local function step(self, deadline)
     soonest = self._workers:check_timeouts()
     if deadline and soonest and deadline < soonest then soonest = deadline end
   end
+  if self._failure and t.open > 0 then self:_fail_open() end
+  local w = self._workers
+  if w.half then w:undo_half() end
+  if w.missing and w.alive == 0 then w:refill() end
   local seat = self._core:work(soonest, t.jobs, self._arrived)
   if seat then
     self._workers:ended(seat)
@@ -455,7 +459,8 @@ local function watch_initializers(self)
 end
 
 local function new(context, options)
-  local self = { _owner = system.getpid(), _state = "open", _processes = options.processes }
+  local self = { _owner = system.getpid(), _state = "open", _processes = options.processes,
+    _failure = false }
   local is_inline = options.processes == 0
   self._core = is_inline and inline.new_core(options) or core.new(options.processes)
   self._tasks = tasks.new(self._core)

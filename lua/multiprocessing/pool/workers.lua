@@ -26,41 +26,22 @@ Workers.__index = Workers
 function M.new(core, tasks, options)
   local self = setmetatable({
     core = core, tasks = tasks, options = options,
-    seats = {}, alive = 0, active = true,
+    seats = {}, alive = 0, active = true, missing = false,
+    half = false, -- a seat whose worker was started and is not watched yet
   }, Workers)
   self.worker_options = {
     owner = system.getpid(), bell = core:bell(), seed = options.seed,
     initializer = options.initializer, initargs = options.initargs,
     max_tasks = options.max_tasks,
   }
-  for i = 1, options.processes do self.seats[i] = { index = i } end
+  for i = 1, options.processes do -- with room for all that will be noted
+    self.seats[i] = { index = i, process = false, fd = false, started = 0, doomed = false,
+      whole = false }
+  end
   return self
 end
 
--- starting ----------------------------------------------------------------------------------
-
-function Workers:start(seat)
-  local o = self.options
-  local p = o.context.Process {
-    target = worker.main, args = { self.core, seat.index, self.worker_options },
-    daemon = true, memory_limit = o.memory_limit,
-  }
-  if o.name then p.name = ("%s-%d"):format(o.name, seat.index) end
-  p:start()
-  seat.process, seat.fd, seat.started = p, p.sentinel, system.now()
-  seat.doomed = nil
-  self.core:watch(seat.index, seat.fd)
-  self.alive = self.alive + 1
-end
-
---- Starts a worker on each empty seat. Raises when one cannot be started.
-function Workers:fill()
-  for _, seat in ipairs(self.seats) do
-    if not seat.process then self:start(seat) end
-  end
-end
-
--- the end of one ----------------------------------------------------------------------------
+-- what a dead one leaves --------------------------------------------------------------------
 
 local function cause(code)
   if code >= 0 then return ("with exit code %d"):format(code) end
@@ -108,16 +89,53 @@ local function sort_out(self, seat)
   self.core:requeue(seat.index, skip)
 end
 
-local function vacate(self, seat)
-  local p = seat.process
+-- starting ----------------------------------------------------------------------------------
+
+--- Takes back the start of a worker that cannot be watched: it may have begun something.
+function Workers:undo_half()
+  local seat = self.half
+  seat.process:kill()
+  seat.process:join()
+  sort_out(self, seat)
+  seat.process, self.half = false, false
+end
+
+function Workers:start(seat)
+  local o = self.options
+  local p = o.context.Process {
+    target = worker.main, args = { self.core, seat.index, self.worker_options },
+    daemon = true, memory_limit = o.memory_limit,
+  }
+  if o.name then p.name = ("%s-%d"):format(o.name, seat.index) end
+  p:start()
+  seat.process, seat.doomed, self.half = p, false, seat
+  seat.fd, seat.started = p.sentinel, system.now()
+  self.core:watch(seat.index, seat.fd)
+  self.alive, seat.whole, self.half = self.alive + 1, true, false
+end
+
+--- Starts a worker on each empty seat. Raises when one cannot be started.
+function Workers:fill()
+  for _, seat in ipairs(self.seats) do
+    if self.half then self:undo_half() end
+    if not seat.whole then self:start(seat) end
+  end
+end
+
+-- the end of one ----------------------------------------------------------------------------
+
+local function is_expected(self, seat)
+  local _, leaving = self.core:seat(seat.index)
+  return seat.doomed or leaving or seat.process.exitcode == 0 and not self.active
+end
+
+-- Nothing here takes memory: a seat is either vacated or it is not.
+local function vacate(self, seat, deaths)
   self.core:unwatch(seat.fd)
   self.alive = self.alive - 1
-  local _, leaving = self.core:seat(seat.index)
-  local expected = seat.doomed or leaving or p.exitcode == 0 and not self.active
-  sort_out(self, seat)
-  seat.process = nil
-  p:close()
-  if not expected then self.tasks.deaths = self.tasks.deaths + 1 end
+  self.tasks.deaths = deaths
+  self.missing = self.active
+  seat.process, seat.whole = false, false
 end
 
 -- A closed pool needs a new worker only while there is something in line.
@@ -125,40 +143,41 @@ local function is_needed(self)
   return self.active and (not self.closed or self.core:pending() > 0)
 end
 
-local function replace(self, seat)
-  local ok, e = pcall(self.start, self, seat)
-  if ok then return end
-  self.missing = true -- the next submission tries again
+--- Starts the workers that are missing, if they are needed. One that cannot be started is tried
+--- again with the next submission, and before the pool waits for nobody.
+function Workers:refill()
+  if not is_needed(self) then return end
+  local ok, e = pcall(self.fill, self)
+  self.missing = not ok
+  if self.half then self:undo_half() end
   if self.alive == 0 then self.on_broken("no worker can be started: " .. tostring(e)) end
 end
 
---- Tries again to start the workers that could not be started.
-function Workers:refill()
-  self.missing = pcall(self.fill, self) and nil or true
-end
-
 -- Does it make sense to go on after this death?
-local function reason_to_stop(self, ready, code)
+local function reason_to_stop(deaths, ready, code)
   if not ready and code > 0 then
     return ("a worker ended %s before it was ready"):format(cause(code))
-  elseif self.tasks.deaths >= DEATHS_MAX then
+  elseif deaths >= DEATHS_MAX then
     return ("%d workers died in a row without a finished task, the last one %s"):format(
       DEATHS_MAX, cause(code))
   end
 end
 
---- The worker of this seat has ended, says the kernel.
+--- The worker of this seat has ended, says the kernel, and says so again until the seat is vacated:
+--- so what raises for want of memory before that is simply done again.
 function Workers:ended(index)
   local seat = self.seats[index]
   local p = seat.process
-  if not p or p:is_alive() then return end
+  if not seat.whole or p:is_alive() then return end
   local code = p.exitcode
   local ready = self.core:seat(index)
-  vacate(self, seat)
-  if not self.active then return end
-  local reason = reason_to_stop(self, ready, code)
-  if reason then return self.on_broken(reason) end
-  if is_needed(self) then replace(self, seat) end
+  local deaths = self.tasks.deaths + (is_expected(self, seat) and 0 or 1)
+  local reason = self.active and reason_to_stop(deaths, ready, code)
+  sort_out(self, seat)
+  if reason then self.on_broken(reason) end
+  vacate(self, seat, deaths)
+  p:close()
+  if self.active then self:refill() end
 end
 
 -- killing -----------------------------------------------------------------------------------
