@@ -170,7 +170,7 @@ function M.new(t)
   if t == nil then return core.dict() end
   local meta = getmetatable(t)
   if meta == core.dict_meta or meta == core.space_meta then return core.dict(meta.__copy(t)) end
-  options.check(type(t) == "table", 1, "dict", "table", t, 1)
+  options.check(type(t) == "table", 1, "dict", "table", t)
   return core.dict(t)
 end
 

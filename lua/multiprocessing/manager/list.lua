@@ -260,7 +260,7 @@ end
 function M.new(t)
   if t == nil then return core.list() end
   if getmetatable(t) == core.meta then return core.list(t:copy()) end
-  options.check(type(t) == "table", 1, "list", "table", t, 1)
+  options.check(type(t) == "table", 1, "list", "table", t)
   return core.list(t)
 end
 

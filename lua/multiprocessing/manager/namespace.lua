@@ -31,7 +31,7 @@ function M.new(t)
   if meta == core.dict_meta or meta == core.space_meta then
     return core.Namespace(meta.__copy(t))
   end
-  options.check(type(t) == "table", 1, "Namespace", "table", t, 1)
+  options.check(type(t) == "table", 1, "Namespace", "table", t)
   return core.Namespace(t)
 end
 
