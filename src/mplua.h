@@ -365,6 +365,113 @@ MPLUA_API const char *mplua_outcome_name(enum mplua_outcome outcome);
 ** milliseconds for a run that runs, a few seconds at the very most. */
 MPLUA_API void mplua_run_free(mplua_run *r);
 
+/* --- a pool of workers ------------------------------------------------------ */
+
+/*
+** A pool has a lua_State of its own, in which mp.Pool lives; its workers are
+** processes of the family, and are trusted as the host is.  Calls are submitted
+** at once and go on whatever the host does; their outcomes are handed to
+** callbacks by mplua_pool_poll, in the thread that calls it, and nowhere else.
+** Workers that die are replaced; a call whose worker died fails alone.
+*/
+typedef struct mplua_pool mplua_pool;
+
+/* mplua_pool_options_init fills in what stands in brackets. */
+typedef struct mplua_pool_options {
+  int processes;            /* [0: one for each CPU] */
+  int max_tasks_per_child;  /* [0: any number] then a worker is replaced */
+  uint64_t memory_limit;    /* [0: none] bytes of Lua memory of a worker */
+  const char *start_method; /* ["forkserver"], "spawn", "fork" */
+  const char *executable;   /* [NULL: this program] see mplua_child_entry */
+  const char *initializer;  /* [NULL] source that each worker runs first */
+  const char *path, *cpath; /* [NULL: Lua's] where workers find modules */
+  const char *name;         /* [NULL] of the workers, for logs */
+  mplua_cfunction open;     /* [NULL] called in the pool's own lua_State, for
+                               mplua_register_type; the workers' is that of
+                               mplua_child_entry_with */
+} mplua_pool_options;
+
+/* What became of a call.  It lives as long as the callback runs. */
+typedef struct mplua_result {
+  int64_t task;          /* what submit returned */
+  int code;              /* 0; MPLUA_ELUA: it raised; MPLUA_ELOST: its worker
+                            died; -ETIMEDOUT; -ECANCELED; MPLUA_EBROKEN */
+  const char *error;     /* "" when code is 0 */
+  const char *traceback; /* of the worker, for MPLUA_ELUA; else "" */
+  mplua_values *values;  /* what it returned; not to be freed */
+} mplua_result;
+
+/* May use its pool, but not poll or free it. */
+typedef void (*mplua_callback)(void *data, const mplua_result *result);
+
+/* How a call is to be dealt with; all zero: no callback, no limits. */
+typedef struct mplua_task {
+  mplua_callback callback;
+  void *data;     /* for the callback */
+  double timeout; /* seconds that it may run; 0: any time */
+  int retries;    /* further tries when its worker dies */
+} mplua_task;
+
+MPLUA_API void mplua_pool_options_init(mplua_pool_options *o);
+
+/* Makes a pool and starts its workers; o may be NULL.  MPLUA_ENOTARGET;
+** MPLUA_ELUA; a negative errno. */
+MPLUA_API int mplua_pool_new(mplua_pool **out, const mplua_pool_options *o,
+                             struct mplua_error *e);
+
+/*
+** Submits a call: of a function by its name in the workers, which is a global
+** ("work") or "module.function", the module being required if need be; or of
+** a chunk of source, whose `...` are the arguments; or of the function at
+** L's stack[-nargs-1] with the nargs values above it, all of which are popped:
+** functions travel with their upvalues and the globals they name.  `args` and
+** `t` are copied and may be NULL.  The call's number (> 0), or a code:
+** MPLUA_ELUA: an argument can not be sent; MPLUA_ECLOSED; MPLUA_EBROKEN...
+*/
+MPLUA_API int64_t mplua_pool_submit(mplua_pool *p, const char *function,
+                                    const mplua_values *args,
+                                    const mplua_task *t,
+                                    struct mplua_error *e);
+MPLUA_API int64_t mplua_pool_submit_source(mplua_pool *p, const char *source,
+                                           const mplua_values *args,
+                                           const mplua_task *t,
+                                           struct mplua_error *e);
+MPLUA_API int64_t mplua_pool_submit_stack(mplua_pool *p, struct lua_State *L,
+                                          int nargs, const mplua_task *t,
+                                          struct mplua_error *e);
+
+/* Waits for outcomes, until there is one, or no call is left, or the timeout;
+** calls the callbacks of all that are there.  Their number; -EBUSY from within
+** a callback; MPLUA_EBROKEN and others, where nothing can come any more. */
+MPLUA_API int mplua_pool_poll(mplua_pool *p, double timeout);
+
+/* Readable while mplua_pool_poll(p, 0) has something to do: for event loops.
+** The same number over the pool's life; it belongs to the pool. */
+MPLUA_API int mplua_pool_fileno(const mplua_pool *p);
+
+/* Calls whose outcomes have not been handed out. */
+MPLUA_API int mplua_pool_pending(const mplua_pool *p);
+
+/* Gives a call up: one that has not begun never runs, one that runs is killed
+** with its worker.  1: its outcome will be -ECANCELED; 0: it had finished. */
+MPLUA_API int mplua_pool_cancel(mplua_pool *p, int64_t task);
+
+/* No more calls; those submitted are finished.  Or: all are cancelled and
+** the workers killed.  Both return at once; outcomes are polled for. */
+MPLUA_API int mplua_pool_close(mplua_pool *p);
+MPLUA_API int mplua_pool_terminate(mplua_pool *p);
+
+/* After one of these: waits until the workers have ended.  1; 0: the timeout
+** came first.  Outcomes that came meanwhile can still be polled for. */
+MPLUA_API int mplua_pool_join(mplua_pool *p, double timeout);
+
+/* Kills workers that are left, gives everything back; callbacks that were not
+** called never are.  NULL is allowed. */
+MPLUA_API void mplua_pool_free(mplua_pool *p);
+
+/* The pool's own lua_State.  What you push there, pop. */
+MPLUA_API struct lua_State *mplua_pool_state(mplua_pool *p);
+
 #ifdef __cplusplus
 }
 #endif

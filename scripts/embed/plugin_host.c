@@ -18,22 +18,23 @@ struct plugin {
   const char *name;
   const char *source;
   unsigned flags;
+  double seconds; /* wall time; 0: the default */
 };
 
 static const struct plugin plugins[] = {
-    {"good", "local n = ... print('working') return n * n, 'fine'", 0},
-    {"endless", "while true do end", 0},
+    {"good", "local n = ... print('working') return n * n, 'fine'", 0, 0},
+    {"endless", "while true do end", 0, 0},
     {"stuck", "local mp = require 'multiprocessing' mp.sleep(1000)",
-     MPLUA_RUN_ALL_LIBRARIES},
-    {"hog", "local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1000) .. i end",
-     0},
-    {"crash", "require 'bad_module'", MPLUA_RUN_ALL_LIBRARIES},
-    {"quitter", "os.exit(3)", MPLUA_RUN_ALL_LIBRARIES},
-    {"flood", "while true do print(('x'):rep(1000)) end", 0},
-    {"wrong", "local function f(x) return x.y end return f(nil)", 0},
-    {"thief", "return io.open('/etc/passwd'):read('a')", 0},
+     MPLUA_RUN_ALL_LIBRARIES, 0.5},
+    {"hog", "local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(10000) .. i end",
+     0, 0},
+    {"crash", "require 'bad_module'", MPLUA_RUN_ALL_LIBRARIES, 0},
+    {"quitter", "os.exit(3)", MPLUA_RUN_ALL_LIBRARIES, 0},
+    {"flood", "while true do print(('x'):rep(1000)) end", 0, 0},
+    {"wrong", "local function f(x) return x.y end return f(nil)", 0, 0},
+    {"thief", "return io.open('/etc/passwd'):read('a')", 0, 0},
     {"sneak", "return io.open('/etc/passwd'):read('a')",
-     MPLUA_RUN_ALL_LIBRARIES | MPLUA_RUN_SECCOMP},
+     MPLUA_RUN_ALL_LIBRARIES | MPLUA_RUN_SECCOMP, 0},
 };
 
 enum { COUNT = sizeof plugins / sizeof *plugins };
@@ -45,7 +46,8 @@ static mplua_run *start(const struct plugin *p, const char *cpath) {
   mplua_run_options_init(&o);
   o.flags |= p->flags;
   o.cpu_seconds = 0.5;
-  o.wall_seconds = 2;
+  if (p->seconds > 0)
+    o.wall_seconds = p->seconds;
   o.lua_memory = 16 << 20;
   o.chunkname = p->name;
   o.cpath = cpath;

@@ -4,7 +4,7 @@ local helper = require "spec.helper"
 
 local STATIC <const> = "build/libmplua.a $(pkg-config --libs lua5.4) -lsodium -lm -ldl -pthread"
 local SHARED <const> = "-Lbuild -lmplua $(pkg-config --libs lua5.4) -pthread"
-local CFLAGS <const> = "-std=c11 -Wall -Wextra -Werror -g -Isrc $(pkg-config --cflags lua5.4)"
+local CFLAGS <const> = "-std=gnu11 -Wall -Wextra -Werror -g -Isrc $(pkg-config --cflags lua5.4)"
 
 local directory
 
@@ -49,6 +49,11 @@ describe("embedding", function()
 
       it("runs the minimal program", function()
         assert.equal("1 4 9\n", run "minimal")
+      end)
+
+      it("runs a pool within an event loop", function()
+        assert.equal("the endless call: Connection timed out\n40 answers, the sum is 4819612\n",
+          run "event_loop")
       end)
 
       it("runs plugins that misbehave, and the host lives", function()

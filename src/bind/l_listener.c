@@ -257,10 +257,15 @@ static int connection_index(lua_State *L) {
   return 1;
 }
 
-int mp_socket_push(lua_State *L, int fd, int code, uint64_t limit) {
-  lua_getglobal(L, "require"); /* the metatable */
-  lua_pushliteral(L, "multiprocessing.core.listener");
+static void require(lua_State *L, const char *name) {
+  lua_getglobal(L, "require");
+  lua_pushstring(L, name);
   lua_call(L, 1, 0);
+}
+
+int mp_socket_push(lua_State *L, int fd, int code, uint64_t limit) {
+  require(L, "multiprocessing.core.listener"); /* the metatable */
+  require(L, "multiprocessing.core.codec");    /* errors of its own */
   struct connection *c = new_connection(L);
   mp_stream_open(&c->stream, fd, 0, limit);
   c->code = code;

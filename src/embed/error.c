@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "lauxlib.h"
 
@@ -50,21 +51,60 @@ int mp_fail_code(struct mplua_error *e, int code, const char *what) {
   return mp_fail(e, code, "%s: %s", what, mplua_strerror(code));
 }
 
-static int to_string(lua_State *L) {
+/* What the library's own conditions mean here. */
+static const struct {
+  const char *name;
+  int code;
+} conditions[] = {
+    {"ClosedError", MPLUA_ECLOSED},   {"EOFError", MPLUA_EEOF},
+    {"TimeoutError", -ETIMEDOUT},     {"CancelledError", -ECANCELED},
+    {"WorkerLostError", MPLUA_ELOST}, {"BrokenPoolError", MPLUA_EBROKEN},
+};
+
+static int code_of(const char *name) {
+  for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++)
+    if (strcmp(conditions[i].name, name) == 0)
+      return conditions[i].code;
+  return MPLUA_ELUA;
+}
+
+/* stack[1][key], if it is a string of the table's own; else NULL */
+static const char *own_string(lua_State *L, const char *key) {
+  lua_pushstring(L, key);
+  lua_rawget(L, 1);
+  return lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+}
+
+/* (value) -> message, code */
+static int describe(lua_State *L) {
+  lua_settop(L, 1);
+  if (lua_istable(L, 1)) {
+    const char *name = own_string(L, "name");
+    const char *message = own_string(L, "message");
+    if (name != NULL && message != NULL) {
+      if (strcmp(name, "RemoteError") != 0) /* the message says it itself */
+        lua_pushfstring(L, "%s: %s", name, message);
+      lua_pushinteger(L, code_of(name));
+      return 2;
+    }
+  }
   luaL_tolstring(L, 1, NULL);
-  return 1;
+  lua_pushinteger(L, MPLUA_ELUA);
+  return 2;
 }
 
 int mp_fail_lua(lua_State *L, int status, struct mplua_error *e) {
-  if (status == LUA_ERRMEM) {
+  if (status == LUA_ERRMEM || !lua_checkstack(L, 4)) {
     lua_pop(L, 1);
     return mp_fail(e, -ENOMEM, "not enough memory");
   }
-  lua_pushcfunction(L, to_string);
+  lua_pushcfunction(L, describe);
   lua_insert(L, -2);
-  lua_pcall(L, 1, 1, 0);
-  const char *text = lua_tostring(L, -1);
-  int code = mp_fail(e, MPLUA_ELUA, "%s", text != NULL ? text : "?");
-  lua_pop(L, 1);
+  if (lua_pcall(L, 1, 2, 0) != LUA_OK)
+    lua_pushinteger(L, MPLUA_ELUA);
+  const char *text = lua_tostring(L, -2);
+  int code = mp_fail(e, (int)lua_tointeger(L, -1), "%s",
+                     text != NULL ? text : "?");
+  lua_pop(L, 2);
   return code;
 }

@@ -18,7 +18,8 @@ int mp_fail(struct mplua_error *e, int code, const char *fmt, ...)
 int mp_fail_code(struct mplua_error *e, int code, const char *what);
 
 /* After a protected call that failed: the error value on top of L becomes the
-** message and is popped.  -ENOMEM or MPLUA_ELUA.  Never raises. */
+** message and is popped.  -ENOMEM, the code of the library's condition
+** (ClosedError, TimeoutError...), or MPLUA_ELUA.  Never raises. */
 int mp_fail_lua(lua_State *L, int status, struct mplua_error *e);
 
 #endif
