@@ -116,6 +116,23 @@ $(BUILD)/spec/%: $(BUILD)/spec/c/%.o $(OBJ_LIB)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -Wl,-E -o $@ $^ \
 	  -Wl,--whole-archive $(LUA_A) -Wl,--no-whole-archive $(LIBS_CORE)
 
+# The model checker runs the locks' own sources, each atomic operation a step.
+MODEL := $(addprefix $(BUILD)/model/,lock.o semaphore.o event.o gate.o)
+$(BUILD)/model/%.o: src/sync/%.c spec/model/atomics.h
+	@mkdir -p $(@D)
+	$(call note,CC )
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -include spec/model/atomics.h \
+	  -MMD -MP -c $< -o $@
+
+$(BUILD)/spec/model/world.o: CPPFLAGS_ALL += -I.
+$(BUILD)/spec/c/locks_model_test.o: CPPFLAGS_ALL += -I. \
+  -include spec/model/atomics.h
+$(BUILD)/spec/locks_model_test: $(BUILD)/spec/c/locks_model_test.o \
+    $(BUILD)/spec/model/world.o $(MODEL)
+	@mkdir -p $(@D)
+	$(call note,LD )
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^
+
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 

@@ -6,6 +6,7 @@
 #include "sync/gate.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sched.h>
 
 #include "os/futex.h"
@@ -72,12 +73,17 @@ int mp_gate_wait(struct mp_gate *g, uint32_t seen, int64_t deadline) {
 
 /*
 ** Nobody there although somebody is counted: the counted ones were killed, or
-** have seen the new counter already.  The count is set right so that later
-** notifications cost nothing; who was on its way to sleep had to pass the
-** comparison with seq, which has changed.
+** have seen the new counter already, or are on their way to sleep on it.  The
+** count is set right so that later notifications cost nothing; those on their
+** way, whom nobody counts from here on, find the counter changed once more, or
+** are woken.
 */
 void mp_gate_wake(struct mp_gate *g, int n) {
   uint32_t counted = atomic_load(&g->sleepers);
-  if (mp_futex_wake(&g->seq, n) == 0)
-    atomic_compare_exchange_strong(&g->sleepers, &counted, 0);
+  if (mp_futex_wake(&g->seq, n) > 0)
+    return;
+  if (atomic_compare_exchange_strong(&g->sleepers, &counted, 0)) {
+    atomic_fetch_add(&g->seq, 1);
+    mp_futex_wake(&g->seq, INT_MAX);
+  }
 }
