@@ -289,7 +289,8 @@ local function new(method)
   if method then
     function self.get_start_method() return method end
     function self.set_start_method()
-      error(("this context's start method is '%s' for good"):format(method), 2)
+      error(("this context's start method is always '%s': mp.get_context gives one of another")
+        :format(method), 2)
     end
   end
   return self

@@ -313,7 +313,8 @@ function M.wait(list, timeout, return_when)
   check_futures(list, "wait")
   local is_true = UNTIL[return_when or "ALL_COMPLETED"]
   if not is_true then
-    error(("bad argument #3 to 'wait' (unknown condition '%s')"):format(tostring(return_when)), 2)
+    error(("bad argument #3 to 'wait' (unknown condition '%s'%s)"):format(tostring(return_when),
+      named.there_are(UNTIL)), 2)
   end
   wait_for(list, is_true, opts.deadline(timeout, 2, "wait", system.now, 2))
   local done, not_done = {}, {}

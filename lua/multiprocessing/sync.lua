@@ -411,7 +411,7 @@ function Condition:wait_for(f, timeout)
     error("bad argument #2 to 'wait_for' (timeout is not a number (NaN))", 2)
   end
   if not core.condition_is_mine(self) then
-    error("cannot wait: this process does not hold the Condition's lock", 2)
+    error("cannot wait: this process does not hold the Condition's lock; acquire it first", 2)
   end
   local deadline = timeout and now() + timeout
   local value = f()

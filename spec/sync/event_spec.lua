@@ -166,7 +166,7 @@ helper.each_method(function(ctx)
 
     it("raises without its lock", function()
       assert.has_error(function() cond:wait() end,
-        "cannot wait: this process does not hold the Condition's lock")
+        "cannot wait: this process does not hold the Condition's lock; acquire it first")
       assert.has_error(function() cond:notify() end)
       assert.has_error(function() cond:notify_all() end)
       cond:acquire()

@@ -36,7 +36,7 @@ static struct mp_lock *check_lock(lua_State *L) {
 static int raise(lua_State *L, int rc, const char *method) {
   if (rc == MP_ENOTOWNER)
     return luaL_error(L, "cannot %s: this process does not hold the "
-                         "Condition's lock", method);
+                         "Condition's lock; acquire it first", method);
   return mp_raise_code(L, rc, "Condition");
 }
 

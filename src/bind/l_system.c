@@ -61,7 +61,9 @@ static int check_signal(lua_State *L, int arg) {
     if (known != NULL && strcmp(known, shortname) == 0)
       return sig;
   }
-  return luaL_argerror(L, arg, lua_pushfstring(L, "unknown signal '%s'", name));
+  return luaL_argerror(L, arg, lua_pushfstring(L, "unknown signal '%s'; a "
+                                               "number, or a name as SIGTERM",
+                                               name));
 }
 
 /* kill(pid [, signal = 15]) */
