@@ -5,6 +5,7 @@
 -- They lie in memory that all processes of the family share and can be sent in any message.
 
 local core = require "multiprocessing.core.shared"
+local hold = require "multiprocessing.hold"
 local options = require "multiprocessing.options"
 local sync = require "multiprocessing.sync"
 
@@ -43,7 +44,7 @@ end
 ---@class multiprocessing.Value: multiprocessing.RLock
 ---@field value any the number (of a "c" value a string of one byte); using it takes the lock
 local Value = core.Value
-sync.add_hold(Value)
+hold.give(Value)
 
 --- Adds atomically.
 ---
@@ -163,7 +164,7 @@ end
 ---@field value? string of a "c" array: up to the first NUL; assigning writes a NUL behind it
 ---@field raw? string   of a "c" array: all of it; assigning fills up with NULs
 local Array = core.Array
-sync.add_hold(Array)
+hold.give(Array)
 
 --- A list of elements i to j, negative ones from the end, as `string.sub` takes them.
 ---

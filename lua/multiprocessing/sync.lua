@@ -6,62 +6,10 @@
 -- the family share; a process that dies never hangs the others.
 
 local core = require "multiprocessing.core.sync"
+local hold = require "multiprocessing.hold"
 local options = require "multiprocessing.options"
 
 local M = { classes = core }
-
--- held locks ----------------------------------------------------------------------------------
-
---- What `hold` returns: a to-be-closed value that releases the lock at the end of its block.
----
----     local lock = mp.Lock()
----@class multiprocessing.Held
----@field abandoned boolean the holder before us died with the lock
-local Held = { __name = "multiprocessing.Held" }
-Held.__index = Held
-M.Held = Held
-
-function Held:__close()
-  local lock = self._lock
-  self._lock = false
-  if lock then lock:release() end
-end
-
--- whoever has it: also the locks of other modules have `hold` from here
-local function check_lock(lock, method)
-  local t = type(lock)
-  if (t == "userdata" or t == "table") and lock.acquire then return end
-  error(("bad argument #1 to '%s' (lock expected; call it with a colon)"):format(method), 3)
-end
-
--- The object is made before the lock is taken: what can fail fails first.
-local function hold(lock)
-  check_lock(lock, "hold")
-  local held = setmetatable({ abandoned = false, _lock = false }, Held)
-  local _, abandoned = lock:acquire()
-  held._lock = lock
-  held.abandoned = abandoned == "abandoned"
-  return held
-end
-
-local function check_callable(f, method)
-  if type(f) == "function" then return end
-  local meta = getmetatable(f)
-  options.check(type(meta) == "table" and meta.__call, 1, method, "function", f, 1)
-end
-
-local function with(lock, f, ...)
-  check_lock(lock, "with")
-  check_callable(f, "with")
-  local _ <close> = hold(lock)
-  return f(...)
-end
-
---- Gives a class of things with `acquire` and `release` the methods `hold` and `with`.
-function M.add_hold(class)
-  class.hold = hold
-  class.with = with
-end
 
 local taker = options.taker
 
@@ -72,7 +20,7 @@ local taker = options.taker
 ---     local lock = mp.Lock()
 ---@class multiprocessing.Lock
 local Lock = core.Lock
-M.add_hold(Lock)
+hold.give(Lock)
 
 --- Takes the lock.
 ---
@@ -112,7 +60,7 @@ Lock.release = Lock.release
 ---     print(lock:locked())                      --> false
 ---@function Lock:hold
 ---@return multiprocessing.Held
-Lock.hold = hold
+Lock.hold = hold.hold
 
 --- Calls `f(...)` with the lock held and returns its results; an error releases the lock, too.
 ---
@@ -125,7 +73,7 @@ Lock.hold = hold
 ---@param f function
 ---@param ... any its arguments
 ---@return any ...
-Lock.with = with
+Lock.with = hold.with
 
 --- Does any process hold it? (A dead holder does until somebody acquires it.)
 ---
@@ -160,7 +108,7 @@ end
 ---     local lock = mp.RLock()
 ---@class multiprocessing.RLock: multiprocessing.Lock
 local RLock = core.RLock
-M.add_hold(RLock)
+hold.give(RLock)
 
 --- Lets one level go.
 ---
@@ -203,7 +151,7 @@ end
 ---     local slots = mp.Semaphore(3)
 ---@class multiprocessing.Semaphore: multiprocessing.Lock
 local Semaphore = core.Semaphore
-M.add_hold(Semaphore)
+hold.give(Semaphore)
 
 --- Takes one unit.
 ---
@@ -258,7 +206,7 @@ end
 ---     local slots = mp.BoundedSemaphore(3)
 ---@class multiprocessing.BoundedSemaphore: multiprocessing.Semaphore
 local BoundedSemaphore = core.BoundedSemaphore
-M.add_hold(BoundedSemaphore)
+hold.give(BoundedSemaphore)
 
 --- Gives one unit back: this process's own, or, if it has none, another's.
 ---
@@ -351,7 +299,7 @@ end
 ---     local cond = mp.Condition()
 ---@class multiprocessing.Condition: multiprocessing.RLock
 local Condition = core.Condition
-M.add_hold(Condition)
+hold.give(Condition)
 
 --- Lets the lock go, every level of it, waits to be notified, and takes it again.
 ---
@@ -405,7 +353,7 @@ local now <const> = require("multiprocessing.core.system").now
 ---@param timeout? number seconds for all of it; nil waits for ever
 ---@return any value the last of `f`; false or nil on timeout
 function Condition:wait_for(f, timeout)
-  check_callable(f, "wait_for")
+  hold.check_callable(f, "wait_for")
   options.check(timeout == nil or type(timeout) == "number", 2, "wait_for", "number", timeout)
   if timeout ~= timeout then
     error("bad argument #2 to 'wait_for' (timeout is not a number (NaN))", 2)

@@ -27,7 +27,7 @@ local CHAPTERS <const> = {
   { "Queues", "queue.lua" },
   { "Pipes", "connection.lua" },
   { "Waiting for several things", "wait.lua" },
-  { "Locks", "sync.lua" },
+  { "Locks", "sync.lua", "hold.lua" },
   { "Shared values", "shared.lua" },
   { "Shared memory", "memory.lua" },
   { "Managers", "Manager", "dict", "list", "Namespace", "manager/" },
