@@ -52,7 +52,7 @@ Q    := $(if $(V),,@)
 note  = $(if $(V),,@echo "  $(1) $(patsubst $(BUILD)/%,%,$@)")
 
 .PHONY: all deps ensure demo test ctest lint asan ubsan valgrind fuzz faults \
-        stress bench install uninstall deb clean help
+        stress bench figures install uninstall deb clean help
 .DELETE_ON_ERROR:
 
 all: ensure
@@ -217,6 +217,13 @@ bench: all ## against python3 in the same run, table in build/bench.md
 	@sh scripts/build/deps bench
 	@$(MAKE) -s --no-print-directory $(BENCH)
 	@./mplua scripts/bench/run.lua $(ARGS)
+
+figures: bench ## make bench, and what grows; the documentation shows them
+	@./mplua scripts/bench/run.lua --grow
+	@for t in bench bench-grow; do \
+	  ./mplua scripts/bench/plot.lua build/$$t.json > docs/$$t.svg && \
+	  sed -i -e "/<!-- $$t -->/,/<!-- end -->/{//!d}" \
+	    -e "/<!-- $$t -->/r build/$$t.md" docs/performance.md || exit 1; done
 
 BENCH := $(BUILD)/bench/limits $(BUILD)/bench/codec_floor.so
 

@@ -85,7 +85,8 @@ end
 function M.judge(row, figures)
   local mplua, other, limit = figures.mplua, figures.other, figures.limit
   local result = {
-    name = row[1], unit = row.unit or "s", mplua = mplua, other = other, limit = limit,
+    name = row[1], size = row.size, unit = row.unit or "s",
+    mplua = mplua, other = other, limit = limit,
     wanted = row.wanted, wanted_of_limit = row.of_limit,
     at_most = row.at_most, at_least = row.at_least,
     times = mplua and other and not row.at_least and other / mplua or nil,

@@ -2,8 +2,14 @@
 import multiprocessing as mp
 import time
 
-VALUES = {"int": 42, "big": "x" * (16 << 20),
-          "record": {"id": 12345, "name": "a small record", "tags": ["x", "y", "z"], "score": 0.5}}
+RECORD = {"id": 12345, "name": "a small record", "tags": ["x", "y", "z"], "score": 0.5}
+deep = mp.Queue()
+depth = 0
+
+
+def value(kind):
+    """An integer, a record, or a string of so many bytes."""
+    return {"int": 42, "record": RECORD}.get(kind) or "x" * kind
 
 
 def putter(q, ready, go, n, value):
@@ -21,11 +27,10 @@ def getter(q, ready, go, n):
 
 
 def queue(kind, pairs, n):
-    value = VALUES[kind]
     q = mp.Queue()
     ready, go = mp.Semaphore(0), mp.Semaphore(0)
     ps = [mp.Process(target=f, args=(q, ready, go, n // pairs, *more))
-          for f, more in [(putter, (value,)), (getter, ())] * pairs]
+          for f, more in [(putter, (value(kind),)), (getter, ())] * pairs]
     for p in ps:
         p.start()
     for _ in ps:
@@ -43,18 +48,31 @@ def echo(conn, n):
         conn.send(conn.recv())
 
 
-def pipe(size, n):
-    """A round trip; size 8 is an integer."""
-    value = 42 if size == 8 else "x" * size
+def pipe(kind, n):
+    x = value(kind)
     a, b = mp.Pipe()
     p = mp.Process(target=echo, args=(b, n + 1))
     p.start()
-    a.send(value)
+    a.send(x)
     a.recv()
     start = time.monotonic()
     for _ in range(n):
-        a.send(value)
+        a.send(x)
         a.recv()
     seconds = (time.monotonic() - start) / n
     p.join()
     return seconds
+
+
+def at_depth(messages, n):
+    """A put and a get, with so many messages in the queue."""
+    global depth
+    deep.cancel_join_thread()
+    for _ in range(depth, messages):
+        deep.put(42)
+    depth = max(depth, messages)
+    start = time.monotonic()
+    for _ in range(n):
+        deep.put(42)
+        deep.get()
+    return (time.monotonic() - start) / n

@@ -5,23 +5,25 @@ local work = require "bench.work"
 
 local function inc(x) return x + 1 end
 
--- a row's work with a warm pool of two
-local function pooled(f)
+-- a row's work with a warm pool
+local function pooled(f, workers)
   return function(n)
-    local pool <close> = mp.Pool(2)
+    local pool <close> = mp.Pool(workers or 2)
     pool:map(inc, work.list(1000))
     return work.timed(n, function() f(pool, n) end)
   end
 end
 
-local function create(n)
-  return work.timed(n, function()
-    for _ = 1, n do
-      local pool = mp.Pool(2)
-      pool:close()
-      pool:join()
-    end
-  end)
+local function create(workers)
+  return function(n)
+    return work.timed(n, function()
+      for _ = 1, n do
+        local pool = mp.Pool(workers)
+        pool:close()
+        pool:join()
+      end
+    end)
+  end
 end
 
 local apply = pooled(function(pool, n)
@@ -38,9 +40,11 @@ local imap_unordered = pooled(function(pool, n)
   for _ in pool:imap_unordered(inc, work.list(n), 1) do end -- luacheck: ignore
 end)
 
-local function map(n)
-  local items = work.list(n)
-  return pooled(function(pool) pool:map(inc, items) end)(n)
+local function map(workers)
+  return function(n)
+    local items = work.list(n)
+    return pooled(function(pool) pool:map(inc, items) end, workers)(n)
+  end
 end
 
 -- what two workers could at best make of the plain loop
@@ -110,16 +114,16 @@ end
 
 return {
   { title = "pool", python = "pool", rows = {
-    { "create, close, join a pool of two", mplua = create, other = "create", limit = "pair",
+    { "create, close, join a pool of two", mplua = create(2), other = "create 2", limit = "forks 2",
       wanted = 15 },
     { "apply", mplua = apply, other = "apply", limit = "echo 8", wanted = 60 },
     { "apply_async, then get", mplua = apply_async, other = "apply_async", limit = "spsc 64",
       wanted = 15 },
     { "imap_unordered, chunks of 1", mplua = imap_unordered, other = "imap_unordered",
       limit = "spsc 64", wanted = 10 },
-    { "map, an item of 100,000", mplua = map, other = "map", limit = half_a_loop, n = 100000,
+    { "map, an item of 100,000", mplua = map(2), other = "map", limit = half_a_loop, n = 100000,
       wanted = 1.7 },
-    { "map, an item of 1,000,000", mplua = map, other = "map", limit = half_a_loop, n = 1000000,
+    { "map, an item of 1,000,000", mplua = map(2), other = "map", limit = half_a_loop, n = 1000000,
       wanted = 1.7 },
     { "two workers, work for the processor only", unit = "%", mplua = efficiency,
       other = "efficiency", at_least = 98 },
@@ -130,4 +134,12 @@ return {
     { "a worker's death is noticed after", unit = "ms", mplua = death, at_most = 50 },
     { "a pool of 500, a worker", mplua = many_workers, n = 500 },
   } },
+  { title = "create, close, join a pool", axis = "workers", python = "pool",
+    rows = work.series({ 1, 2, 4, 8, 16, 32, 64 }, function(w)
+      return { mplua = create(w), other = "create " .. w, limit = "forks " .. w }
+    end) },
+  { title = "map of 100,000, an item", axis = "workers", python = "pool",
+    rows = work.series({ 1, 2, 4, 8, 16, 32, 64 }, function(w)
+      return { mplua = map(w), other = "map_by " .. w, n = 100000 }
+    end) },
 }

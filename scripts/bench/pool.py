@@ -14,18 +14,18 @@ def timed(n, f):
 
 
 def pooled(f):
-    """A row's work with a warm pool of two."""
-    def row(n):
-        with mp.Pool(2) as pool:
+    """A row's work with a warm pool."""
+    def row(n, workers=2):
+        with mp.Pool(workers) as pool:
             pool.map(inc, range(1000))
             return timed(n, lambda: f(pool, n))
     return row
 
 
-def create(n):
+def create(workers, n):
     def work():
         for _ in range(n):
-            pool = mp.Pool(2)
+            pool = mp.Pool(workers)
             pool.close()
             pool.join()
     return timed(n, work)
@@ -53,6 +53,10 @@ def imap_unordered(pool, n):
 @pooled
 def map(pool, n):
     pool.map(inc, range(n))
+
+
+def map_by(workers, n):
+    return map(n, workers)
 
 
 def burn(_):

@@ -22,10 +22,13 @@ local function start_join(method, at_once)
   end
 end
 
--- start_join() in a process that has 200 MB of small objects
-local with_ballast <const> = work.in_child(function()
-  return work.list(1600000, function(i) return { i, tostring(i) } end)
-end, function(method, n) return start_join(method, 1)(n) end)
+local ballast = {}
+
+-- start_join() in a process of its own, which has so many MB of small objects
+local with_ballast <const> = work.in_child(function(method, megabytes, n)
+  for i = #ballast + 1, 8000 * megabytes do ballast[i] = { i, tostring(i) } end
+  return start_join(method, 1)(n)
+end)
 
 local function small(method, at_once, limit, wanted, of_limit)
   return {
@@ -35,10 +38,12 @@ local function small(method, at_once, limit, wanted, of_limit)
   }
 end
 
-local function heap(method, limit, wanted)
+local function heap(method, limit, wanted, megabytes)
+  megabytes = megabytes or 200
   return {
-    method .. ", 200 MB heap in the parent", other = "heap " .. method, limit = limit,
-    mplua = function(n) return with_ballast(method, n) end, wanted = wanted,
+    ("%s, %d MB heap in the parent"):format(method, megabytes),
+    mplua = function(n) return with_ballast(method, megabytes, n) end,
+    other = ("heap %s %d"):format(method, megabytes), limit = limit, wanted = wanted,
   }
 end
 
@@ -51,4 +56,12 @@ return {
   { title = "the same, with a large parent", python = "process", rows = {
     heap("fork", "heap 200", 5), heap("forkserver", "fork 1", 4), heap("spawn", "spawn 1", 8),
   } },
+  { title = "start and join, a process", axis = "at once", python = "process",
+    rows = work.series({ 1, 2, 4, 8, 16, 32, 64 }, function(k)
+      return small("fork", k, "fork")
+    end) },
+  { title = "start and join", axis = "MB in the parent", python = "process",
+    rows = work.series({ 1, 4, 16, 64, 256, 1024 }, function(megabytes)
+      return heap("fork", "heap " .. megabytes, nil, megabytes)
+    end) },
 }

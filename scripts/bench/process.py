@@ -21,8 +21,7 @@ def start(method, at_once, n):
     return (time.monotonic() - began) / n
 
 
-def heap(method, n):
-    """start() with 200 MB of small objects in the parent."""
-    if not ballast:
-        ballast.extend((i, str(i)) for i in range(1600000))
+def heap(method, megabytes, n):
+    """start() with so many MB of small objects in the parent."""
+    ballast.extend((i, str(i)) for i in range(len(ballast), 8000 * megabytes))
     return start(method, 1, n)

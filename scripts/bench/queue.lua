@@ -67,6 +67,35 @@ local function round_trip(value)
   end
 end
 
+local deep, depth = nil, 0
+
+-- a put and a get, with so many messages in the queue
+local function at_depth(messages)
+  return function(n)
+    deep = deep or mp.Queue()
+    for _ = depth + 1, messages do deep:put(42) end
+    depth = math.max(depth, messages)
+    return work.timed(n, function()
+      for _ = 1, n do
+        deep:put(42)
+        deep:get()
+      end
+    end)
+  end
+end
+
+local sizes <const> = { 8, 64, 1 << 10, 16 << 10, 256 << 10, 4 << 20, 64 << 20, 256 << 20 }
+
+-- rows of strings from 8 B to 256 MiB
+local function by_size(f, other, limit)
+  return work.series(sizes, function(size)
+    return {
+      mplua = function(n) return f(("x"):rep(size))(n) end, other = other:format(size),
+      limit = ("%s %d"):format(limit, size),
+    }
+  end, work.bytes)
+end
+
 return {
   { title = "a message through a queue", python = "messages", rows = {
     { "an integer, 1 to 1", mplua = through_queue(1, 42), other = "queue int 1", limit = "spsc 8",
@@ -75,16 +104,31 @@ return {
       wanted = 12, step = 2 },
     { "a small record, 1 to 1", mplua = through_queue(1, record), other = "queue record 1",
       limit = "spsc 64", wanted = 6 },
-    { "a string of 16 MiB", mplua = through_queue(1, big), other = "queue big 1",
+    { "a string of 16 MiB", mplua = through_queue(1, big), other = "queue 16777216 1",
       limit = "copy 16777216", wanted = 10 },
     { "an integer by put_many, get_many of 100", mplua = in_batches, other = "queue int 1",
       limit = "spsc 8", wanted = 40, step = 100 },
   } },
   { title = "a round trip through a pipe", python = "messages", rows = {
-    { "8 B (an integer)", mplua = round_trip(42), other = "pipe 8", limit = "echo 8", wanted = 20 },
+    { "8 B (an integer)", mplua = round_trip(42), other = "pipe int", limit = "echo 8",
+      wanted = 20 },
     { "1 KiB", mplua = round_trip(("x"):rep(1 << 10)), other = "pipe 1024", limit = "echo 1024",
       wanted = 20 },
     { "1 MiB", mplua = round_trip(("x"):rep(1 << 20)), other = "pipe 1048576",
       limit = "echo 1048576", wanted = 4 },
   } },
+  { title = "an integer through a queue", axis = "pairs", python = "messages",
+    rows = work.series({ 1, 2, 4, 8, 16, 32 }, function(k)
+      return { mplua = through_queue(k, 42), other = "queue int " .. k, step = k }
+    end) },
+  { title = "a string through a queue", axis = "bytes", python = "messages",
+    rows = by_size(function(s) return through_queue(1, s) end, "queue %d 1",
+      "copy") },
+  { title = "a round trip through a pipe", axis = "bytes", python = "messages",
+    rows = by_size(round_trip, "pipe %d", "echo") },
+  { title = "a put and a get", axis = "messages in the queue", python = "messages",
+    rows = work.series({ 1000, 10000, 100000, 1000000, 10000000 }, function(messages)
+      local other = messages <= 1000000 and "at_depth " .. messages or nil
+      return { mplua = at_depth(messages), other = other }
+    end) },
 }

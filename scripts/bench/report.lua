@@ -10,6 +10,11 @@ local function time(seconds)
   return ("%.2f s"):format(seconds)
 end
 
+--- A power of ten of a second: "100 us".
+function M.round(seconds)
+  return (time(seconds * 1.0001):gsub("%.%d+", ""))
+end
+
 --- A figure with its unit, "-" for none.
 function M.figure(x, unit)
   if not x then return "-" end
@@ -43,7 +48,8 @@ local function cells(row)
 end
 
 local function head(group)
-  return { group.title, "mplua", group.other, "times", "wanted", "reached", "limit", "of limit" }
+  local title = group.axis and ("%s, by %s"):format(group.title, group.axis) or group.title
+  return { title, "mplua", group.other, "times", "wanted", "reached", "limit", "of limit" }
 end
 
 local text_line <const> = "%-42s %10s %10s %7s %14s %7s %10s %8s"
@@ -60,7 +66,7 @@ function M.machine(run)
     run.date, m.model, m.cpus, m.memory, m.kernel, run.mplua, run.python or "-")
 end
 
---- "47 of 52 wanted figures reached"
+--- "47 of 52 wanted figures reached", "" when nothing was wanted.
 function M.summary(run)
   local reached, all = 0, 0
   for _, group in ipairs(run.groups) do
@@ -69,7 +75,7 @@ function M.summary(run)
       if row.reached then reached = reached + 1 end
     end
   end
-  return ("%d of %d wanted figures reached"):format(reached, all)
+  return all == 0 and "" or ("%d of %d wanted figures reached"):format(reached, all)
 end
 
 --- The whole as Markdown.
@@ -82,8 +88,8 @@ function M.markdown(run)
     for _, row in ipairs(group.rows) do line(cells(row)) end
     out[#out + 1] = ""
   end
-  out[#out + 1] = M.summary(run) .. ".\n"
-  return table.concat(out, "\n")
+  out[#out + 1] = M.summary(run)
+  return table.concat(out, "\n") .. "\n"
 end
 
 --- Writes `text` into the file at `path`.

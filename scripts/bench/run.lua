@@ -7,6 +7,7 @@
 --   --rows TEXT    only rows whose names contain TEXT
 --   --rounds N     the median of so many rounds (3)
 --   --seconds S    what each side of a row takes a round, about (0.15)
+--   --grow         how costs grow with workers, sizes, depths: bench-grow.json and bench-grow.md
 --   --quick        a short warm-up only: whether everything runs; its figures are rough
 --   --out FOLDER   where bench.json and bench.md go (build)
 --
@@ -23,12 +24,12 @@ local report = require "bench.report"
 local work = require "bench.work"
 
 local all <const> = { "process", "pool", "queue", "sync", "codec", "machine" }
-local flags <const> = { quick = true }
+local flags <const> = { quick = true, grow = true }
 local options = { rounds = 3, seconds = 0.15, out = "build", rows = "" }
 local wanted = {}
 
 local function usage(message)
-  io.stderr:write("run.lua: ", message, "\nusage: mplua scripts/bench/run.lua [--quick] ",
+  io.stderr:write("run.lua: ", message, "\nusage: mplua scripts/bench/run.lua [--quick] [--grow] ",
     "[--rounds N] [--seconds S] [--rows TEXT] [--out FOLDER] [GROUP...]\n")
   os.exit(2)
 end
@@ -92,7 +93,9 @@ local function run_group(run, group, limits)
   if #rows == 0 then return end
   local peers = { limit = limits }
   if group.python and run.python then peers.other = peer.python(here, group.python) end
-  local result = { title = group.title, other = group.other or "python3", rows = {} }
+  local result = {
+    title = group.title, other = group.other or "python3", axis = group.axis, rows = {},
+  }
   print("\n" .. report.text(result))
   for _, row in ipairs(rows) do
     local figures = measure.measure(row, peers, options.rounds, options.seconds)
@@ -106,10 +109,15 @@ local function run_group(run, group, limits)
   if peers.other then peers.other:close() end
 end
 
+-- the groups of rows in the file NAME.lua; those with an axis show how a cost grows
 local function groups_of(name)
   local path = ("%s/%s.lua"):format(here, name)
   local file <close> = io.open(path) or usage("no group " .. name)
-  return assert(load(file:read "a", "@" .. path))()
+  local list = {}
+  for _, group in ipairs(assert(load(file:read "a", "@" .. path))()) do
+    if (group.axis ~= nil) == (options.grow == true) then list[#list + 1] = group end
+  end
+  return list
 end
 
 read_arguments()
@@ -122,7 +130,8 @@ end
 limits:close()
 print("\n" .. report.summary(run))
 os.execute("mkdir -p " .. options.out)
-report.write(options.out .. "/bench.md", report.markdown(run))
-if not report.json(options.out .. "/bench.json", run) then
-  print "no bench.json: lua-cjson is not there"
+local path <const> = options.out .. (options.grow and "/bench-grow" or "/bench")
+report.write(path .. ".md", report.markdown(run))
+if not report.json(path .. ".json", run) then
+  print(("no %s.json: lua-cjson is not there"):format(path))
 end

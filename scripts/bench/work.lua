@@ -81,18 +81,40 @@ function M.ping_pong(n, ping, pong)
   end)
 end
 
+--- Rows that show how a cost grows: row(size) for each of the sizes.
+function M.series(sizes, row, name)
+  return M.list(#sizes, function(i)
+    local r = row(sizes[i])
+    r.size = sizes[i]
+    r[1] = name and name(sizes[i]) or M.count(sizes[i])
+    return r
+  end)
+end
+
+--- "10k"
+function M.count(n)
+  if n < 1000 then return ("%d"):format(n) end
+  return n < 1000000 and n // 1000 .. "k" or n // 1000000 .. "M"
+end
+
+--- "64 KiB"
+function M.bytes(n)
+  if n < 1 << 10 then return n .. " B" end
+  if n < 1 << 20 then return (n >> 10) .. " KiB" end
+  return (n >> 20) .. " MiB"
+end
+
 local children = {}
 
---- f(...), in a process of its own, which keeps what prepare() once returned.
-function M.in_child(prepare, f)
+--- f as a function that runs in a process of its own, the same one every time.
+function M.in_child(f)
   local here
   return function(...)
     if not here then
       local there
       here, there = mp.Pipe()
       local p = mp.Process{ daemon = true, target = function()
-        local kept <const> = prepare()
-        while kept do there:send(f(table.unpack(there:recv()))) end
+        while true do there:send(f(table.unpack(there:recv()))) end
       end }
       p:start()
       children[#children + 1] = p
