@@ -26,14 +26,14 @@ local function in_steps(row, n)
 end
 
 -- How many turns take about `seconds`, and what one takes; nil when the row cannot be measured. It
--- serves as warm-up, too.
+-- goes up in steps: of a few turns much is beginning and end. It serves as warm-up, too.
 local function turns(row, f, seconds)
   local n = in_steps(row, row.n or 1)
   while true do
     local turn = f(n)
     if not turn or row.n or row.unit then return turn and n, turn end
     local estimate = seconds / math.max(turn, 1e-10)
-    if turn * n >= seconds / 4 then return in_steps(row, estimate), turn end
+    if turn * n >= seconds / 2 then return in_steps(row, estimate), turn end
     n = in_steps(row, math.min(16 * n, math.max(2 * n, estimate)))
   end
 end
