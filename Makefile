@@ -208,11 +208,9 @@ $(BUILD)/fault/fault.so: $(wildcard spec/fault/*.c spec/fault/*.h)
 faults: all $(BUILD)/fault/fault.so ## the n-th malloc, fork, open... fails, for every n
 	@./mplua spec/fault/run.lua $(or $(POINTS),0) $(STEPS)
 
-stress: all ## kill storms, SECONDS=60
-	@for s in spec/stress/*.lua; do \
-	  ./mplua $$s $(or $(SECONDS),60) || exit 1; done
+stress: all ## kill storms, SECONDS=60 in all, STORMS="queue pool"
+	@./mplua spec/stress/run.lua $(or $(SECONDS),60) $(STORMS)
 
-# ARGS="--quick queue" takes some rows only: see scripts/bench/run.lua.
 bench: all ## against python3 in the same run, table in build/bench.md
 	@sh scripts/build/deps bench
 	@$(MAKE) -s --no-print-directory $(BENCH)

@@ -1,160 +1,129 @@
---- storm.lua: kill -9 at random during real work; nothing may hang, be lost, doubled or torn
+--- storm.lua: what all kill storms share: time, seed, kills, recovery, leaks, the closing line
+-- MIT licence, see LICENSE
 --
--- usage: mplua spec/stress/storm.lua [SECONDS]       default: 60
+--   local storm = require "spec.stress.storm"
+--   local s = storm.begin "queue"             the script's argument: SECONDS; environment: SEED
+--   while s:goes_on() do s:kill(p) ... end
+--   s:finish(operations)                      leaks, the line that run.lua reads, the exit code
 --
--- Two storms, half of the time each: workers of a pool are killed while it maps, and producers and
--- consumers of a queue while they talk. Prints kills, operations and faults; the exit code tells.
+-- A recovery is the time from a kill until the others are seen to go on: until `s.moved`, a shared
+-- counter that they add to, has changed.
 
-package.path = "./?.lua;" .. package.path
-local helper = require "spec.helper"
+local arena = require "multiprocessing.core.arena"
 local mp = require "multiprocessing"
 
-local seconds = tonumber(arg[1]) or 60
-local seed = tonumber(os.getenv "SEED") or os.time()
-math.randomseed(seed)
-print("seed " .. seed)
+local M = {}
 
-local faults = 0
+local STUCK <const> = 30 -- seconds without any progress: a hang
+local ENDING <const> = 60 -- seconds for a storm to end when its time is over
 
-local function fault(...)
-  faults = faults + 1
-  print("FAULT: " .. string.format(...))
+local Storm = {}
+Storm.__index = Storm
+
+-- Watches over the whole run, in a process of its own: a hang is a fault.
+local function watch(pid, name, limit)
+  mp.sleep(limit)
+  io.stderr:write(("FAULT: %s hangs\n"):format(name))
+  mp.kill(pid, "SIGKILL")
 end
 
--- Watches over the whole run: a hang is a fault.
-local watchdog = mp.Process{ daemon = true, args = { mp.getpid(), seconds * 2 + 60 },
-  target = function(pid, limit)
-    mp.sleep(limit)
-    io.stderr:write("FAULT: hangs\n")
-    mp.kill(pid, "SIGKILL")
-  end }
-watchdog:start()
-
--- the pool ------------------------------------------------------------------------------------
-
-local function square(n)
-  for _ = 1, 2000 do n = n + 0 end
-  return n * n
+function M.begin(name)
+  local seconds = tonumber(arg[1]) or 20
+  local seed = math.tointeger(os.getenv "SEED") or os.time()
+  math.randomseed(seed)
+  local self = setmetatable({
+    name = name, seed = seed, stop = mp.now() + seconds, faults = mp.RawValue("q", 0),
+    moved = mp.RawValue("q", 0), kills = mp.RawValue("q", 0), slowest = mp.RawValue("d", 0),
+  }, Storm)
+  self.watchdog = mp.Process{ target = watch, daemon = true,
+    args = { mp.getpid(), name, seconds + ENDING } }
+  self.watchdog:start()
+  return self
 end
 
--- A process that kills a random child of ours every few milliseconds.
-local function start_killer(parent, spared)
-  local killer = mp.Process{ daemon = true, args = { parent, spared }, target = function(pid, spare)
-    while true do
-      mp.sleep(0.004 + math.random() * 0.02)
-      local file <close> = io.open(("/proc/%d/task/%d/children"):format(pid, pid))
-      local victims = {}
-      for child in file:read("a"):gmatch("%d+") do
-        child = math.tointeger(child)
-        if child ~= mp.getpid() and child ~= spare then victims[#victims + 1] = child end
-      end
-      if #victims > 0 then pcall(mp.kill, victims[math.random(#victims)], "SIGKILL") end
-    end
-  end }
-  killer:start()
-  return killer
+function Storm:goes_on()
+  return mp.now() < self.stop and self.faults.value < 100
 end
 
-local function pool_storm(limit)
-  local items, maps = {}, 0
-  for i = 1, 2000 do items[i] = i end
-  local deadline = mp.now() + limit
-  local pool = mp.Pool(4)
-  local killer = start_killer(mp.getpid(), watchdog.pid)
-  while mp.now() < deadline do
-    local results = pool:map(square, items, { retries = 1000 })
-    for i = 1, #items do
-      if results[i] ~= i * i then fault("map: item %d gave %s", i, tostring(results[i])) end
-    end
-    maps = maps + 1
-  end
-  killer:kill()
-  killer:join()
-  local lost = pool:stats().lost
-  pool:terminate()
-  pool:join()
-  print(("pool: %d maps of %d items, %d workers killed"):format(maps, #items, lost))
+--- Any process may say it.
+function Storm:fault(format, ...)
+  self.faults:add(1)
+  print(("FAULT: %s: %s"):format(self.name, format:format(...)))
 end
 
--- the queue -----------------------------------------------------------------------------------
-
--- Messages are {producer, number, text}; what a consumer got it reports on a queue that nobody
--- kills. Each number of a producer at most once, rising at each consumer, text whole.
-local function produce(q, who, stop)
-  local n = 0
-  while not stop:is_set() do
-    n = n + 1
-    q:put{ who, n, ("%d/%d "):format(who, n):rep(n % 50) }
-    if n % 64 == 0 then mp.sleep(0) end
-  end
+function Storm:check(ok, format, ...)
+  if not ok then self:fault(format, ...) end
 end
 
-local function consume(q, report)
-  while true do
-    local m = q:get()
-    local whole = m[3] == ("%d/%d "):format(m[1], m[2]):rep(m[2] % 50)
-    report:put{ m[1], m[2], whole }
-  end
-end
-
-local function start(f, ...)
-  local p = mp.Process{ target = f, args = { ... }, daemon = true }
+--- Starts a daemon whose random numbers come from the seed.
+function Storm:start(f, ...)
+  self.started = (self.started or 0) + 1
+  local p = mp.Process{ daemon = true, args = { self.seed, self.started, f, ... },
+    target = function(seed, n, target, ...)
+      math.randomseed(seed, n)
+      target(...)
+    end }
   p:start()
   return p
 end
 
-local function check_report(seen, m)
-  local who, n, whole = m[1], m[2], m[3]
-  seen[who] = seen[who] or {}
-  if seen[who][n] then fault("queue: message %d of %d came twice", n, who) end
-  if not whole then fault("queue: message %d of %d is torn", n, who) end
-  seen[who][n] = true
+--- Notes how long it took after `start` until `moved` was no longer `before`.
+function Storm:await_recovery(start, before)
+  while self.moved.value == before do
+    if mp.now() - start > STUCK then
+      self:fault("nothing moves any more")
+      os.exit(1)
+    end
+    mp.sleep(0.0002)
+  end
+  local took = mp.now() - start
+  if took > self.slowest.value then self.slowest.value = took end
 end
 
-local function queue_storm(limit)
-  local q, report, stop = mp.Queue(1000), mp.Queue(), mp.Event()
-  local seen, people, kills, next_producer, got = {}, {}, 0, 0, 0
-  local function replace(i)
-    if i <= 3 then
-      next_producer = next_producer + 1
-      people[i] = start(produce, q, next_producer, stop)
-    else
-      people[i] = start(consume, q, report)
-    end
-  end
-  for i = 1, 6 do replace(i) end
-  local deadline, next_kill = mp.now() + limit, mp.now()
-  while mp.now() < deadline do
-    local ok, m = report:try_get(0.005)
-    if ok then
-      got = got + 1
-      check_report(seen, m)
-    end
-    if mp.now() >= next_kill then
-      local i = math.random(6)
-      people[i]:kill()
-      people[i]:join()
-      replace(i)
-      kills, next_kill = kills + 1, mp.now() + 0.003 + math.random() * 0.01
-    end
-  end
-  stop:set()
-  for i = 1, 6 do
-    people[i]:kill()
-    people[i]:join()
-  end
-  print(("queue: %d messages, %d kills"):format(got, kills))
-  if got == 0 then fault("queue: no message came through") end
+--- Kills a process, has it replaced, and waits until the others are seen to go on.
+---@param p table process
+---@param replace? function
+function Storm:kill(p, replace)
+  local start, before = mp.now(), self.moved.value
+  p:kill()
+  p:join()
+  self.kills:add(1)
+  if replace then replace() end
+  self:await_recovery(start, before)
 end
 
-collectgarbage()
-pool_storm(seconds / 2)
-queue_storm(seconds / 2)
-watchdog:kill()
-watchdog:join()
-for _ = 1, 4 do collectgarbage() end
-helper.eventually(function() return #helper.children() == 0 end)
-local left = helper.arena_bytes()
-if left > 64 * 1024 then fault("%d bytes of the arena are left", left) end
-print(("%d faults"):format(faults))
-os.exit(faults == 0)
+-- leaks -----------------------------------------------------------------------------------------
+
+local function children()
+  local path = ("/proc/%d/task/%d/children"):format(mp.getpid(), mp.getpid())
+  local file <close> = assert(io.open(path))
+  return select(2, file:read("a"):gsub("%d+", ""))
+end
+
+local function used()
+  for _ = 1, 4 do collectgarbage() end
+  mp.active_children()
+  arena.sweep()
+  assert(arena.check())
+  return arena.stats().used
+end
+
+-- What the storm's own few objects and a forkserver need.
+local OWN <const> = 64 * 1024
+
+--- Call it when nothing of the storm's is referred to any more.
+function Storm:finish(operations)
+  self.watchdog:kill()
+  self.watchdog:join()
+  local deadline = mp.now() + 10
+  while (used() > OWN or children() > 1) and mp.now() < deadline do mp.sleep(0.01) end
+  self:check(used() <= OWN, "%d bytes of the arena are left", used())
+  self:check(children() <= 1, "%d children are left", children()) -- one: a forkserver
+  self:check(operations > 0, "nothing was done")
+  local faults = self.faults.value
+  print(("%s: %d kills, %d operations, %d faults, slowest recovery %.1f ms, seed %d"):format(
+    self.name, self.kills.value, operations, faults, self.slowest.value * 1000, self.seed))
+  os.exit(faults == 0)
+end
+
+return M
