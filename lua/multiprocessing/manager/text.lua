@@ -1,8 +1,9 @@
 --- text.lua: what tostring of a dict, a list and a Namespace shows
 -- MIT licence, see LICENSE
 --
--- The contents as a Lua table would be written: strings quoted, the list part first, then the keys
--- in order (numbers, strings, booleans), so that the same contents always give the same text.
+-- The contents as a Lua table would be written: strings quoted, keys in order (numbers, strings,
+-- booleans), so that the same contents always give the same text. A list, and the list part of a
+-- stored table, come without keys.
 
 local dict = require "multiprocessing.core.dict"
 local list = require "multiprocessing.core.list"
@@ -35,8 +36,8 @@ local function key_text(key, around)
   return "[" .. format(key, around) .. "]"
 end
 
-local function table_text(t, around)
-  local parts, keys, n = {}, {}, #t
+local function table_text(t, around, is_keyed)
+  local parts, keys, n = {}, {}, is_keyed and 0 or #t
   for i = 1, n do parts[i] = format(t[i], around) end
   for key in next, t do
     if not (math.type(key) == "integer" and key >= 1 and key <= n) then keys[#keys + 1] = key end
@@ -72,7 +73,7 @@ function format(v, around)
   end
   if is_around(around, v) then return "{...}" end
   around[#around + 1] = v
-  local text = table_text(copy and copy(v) or v, around)
+  local text = table_text(copy and copy(v) or v, around, meta == dict.dict_meta)
   around[#around] = nil
   if meta == dict.space_meta then return "Namespace(" .. text .. ")" end
   return "{" .. text .. "}"
