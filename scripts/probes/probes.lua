@@ -245,6 +245,36 @@ probe("list_100000_deep", function()
   return "it is passed"
 end)
 
+-- managers --------------------------------------------------------------------------------------
+
+local Counter = { n = 0 }
+Counter.__index = Counter
+function Counter:new() return setmetatable({}, self) end
+function Counter:pid() return mp.getpid() end -- luacheck: ignore 212
+function Counter:add()
+  self.n = self.n + 1
+  return self.n
+end
+
+probe("manager_killed", function()
+  local Manager = ctx.BaseManager:extend "Manager"
+  Manager:register("Counter", Counter)
+  local manager = Manager():start()
+  local counter = manager:Counter()
+  expect(counter:add() == 1, "no counter")
+  mp.kill(counter:pid(), "SIGKILL")
+  return name_of(pcall(counter.add, counter))
+end)
+
+probe("manager_lock_holder_killed", function()
+  local manager = ctx.Manager()
+  local lock = manager:Lock()
+  kill(start_holding(lock.acquire, lock))
+  local taken, how = lock:acquire(true, 3)
+  expect(taken, "it stays locked for ever")
+  return "acquire says it was " .. how
+end)
+
 -- processes -------------------------------------------------------------------------------------
 
 probe("sigchld_ignored", function()

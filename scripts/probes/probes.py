@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 import multiprocessing as mp
+import multiprocessing.managers as managers
 import queue as queues
 
 probes = {}
@@ -308,6 +309,43 @@ def list_100000_deep():  # put would only print the error of its thread
         got, depth = got[0], depth + 1
     expect(depth == 100000, "it is cut")
     return "it is passed"
+
+
+# managers --------------------------------------------------------------------
+
+class Counter:
+    n = 0
+
+    def pid(self):
+        return os.getpid()
+
+    def add(self):
+        self.n += 1
+        return self.n
+
+
+class Manager(managers.BaseManager):
+    pass
+
+
+@probe
+def manager_killed():
+    Manager.register("Counter", Counter)
+    manager = Manager()
+    manager.start()
+    counter = manager.Counter()
+    expect(counter.add() == 1, "no counter")
+    os.kill(counter.pid(), signal.SIGKILL)
+    return name_of(counter.add)
+
+
+@probe
+def manager_lock_holder_killed():
+    manager = mp.Manager()
+    lock = manager.Lock()
+    kill(start_holding(lock.acquire))
+    expect(lock.acquire(True, 3), "it stays locked for ever")
+    return "acquire gets it"
 
 
 # processes -------------------------------------------------------------------
