@@ -188,6 +188,23 @@ function M.starter(ctx)
   end
 end
 
+local function state_of(pid)
+  local file <close> = io.open("/proc/" .. pid .. "/stat")
+  return file and file:read("a"):match("%) (%a)")
+end
+
+--- Whether a process is there and no zombie.
+function M.lives(pid)
+  local state = state_of(pid)
+  return state ~= nil and state ~= "Z"
+end
+
+--- Stops a process, as Ctrl-Z does, and waits until it is.
+function M.stop(p)
+  require "multiprocessing".kill(p.pid, "SIGSTOP")
+  M.eventually(function() return state_of(p.pid) == "T" end)
+end
+
 --- Describes the same specs once for each start method that there is; f gets the context.
 function M.each_method(f)
   local busted = require "busted"

@@ -4,26 +4,12 @@
 local helper = require "spec.helper"
 local mp = require "multiprocessing"
 
+local timed, stop = helper.timed, helper.stop
+
 local function start(target, ...)
   local p = mp.Process{ target = target, args = table.pack(...), daemon = true }
   p:start()
   return p
-end
-
-local function timed(f, ...)
-  local began = mp.now()
-  local results = table.pack(f(...))
-  return mp.now() - began, table.unpack(results, 1, results.n)
-end
-
-local function state_of(pid)
-  local file <close> = assert(io.open("/proc/" .. pid .. "/stat"))
-  return file:read("a"):match("%) (%a)")
-end
-
-local function stop(p)
-  mp.kill(p.pid, "SIGSTOP")
-  helper.eventually(function() return state_of(p.pid) == "T" end)
 end
 
 -- A process that takes the lock, says so, and gives it back when told.

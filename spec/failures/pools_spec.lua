@@ -4,11 +4,7 @@
 local helper = require "spec.helper"
 local mp = require "multiprocessing"
 
-local function numbers(n)
-  local list = {}
-  for i = 1, n do list[i] = i end
-  return list
-end
+local numbers = helper.numbers
 
 local function permutations(list)
   if #list == 0 then return { {} } end

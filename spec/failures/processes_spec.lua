@@ -4,15 +4,7 @@
 local helper = require "spec.helper"
 local mp = require "multiprocessing"
 
-local function state_of(pid)
-  local file <close> = io.open("/proc/" .. pid .. "/stat")
-  return file and file:read("a"):match("%) (%a)")
-end
-
-local function lives(pid)
-  local state = state_of(pid)
-  return state ~= nil and state ~= "Z"
-end
+local lives = helper.lives
 
 local function all_gone(pids)
   for _, pid in ipairs(pids) do
@@ -30,11 +22,7 @@ local function zombies()
 end
 
 helper.each_method(function(ctx, method)
-  local function start(target, ...)
-    local p = ctx.Process{ target = target, args = table.pack(...) }
-    p:start()
-    return p
-  end
+  local start = helper.starter(ctx)
 
   -- Daemons of a parent, in every state that one can be in; then the parent is killed.
   it("daemons end with a killed parent, whatever they are doing", function()
@@ -130,8 +118,7 @@ helper.each_method(function(ctx, method)
 
   it("a stopped child ends by kill, not by terminate", function()
     local p = start(mp.sleep, 1000)
-    mp.kill(p.pid, "SIGSTOP")
-    helper.eventually(function() return state_of(p.pid) == "T" end)
+    helper.stop(p)
     p:terminate()
     assert.is_false(p:join(0.2))
     assert.is_true(p:is_alive())

@@ -4,24 +4,12 @@
 local helper = require "spec.helper"
 local mp = require "multiprocessing"
 
+local timed, stop = helper.timed, helper.stop
+
 local function start(target, ...)
   local p = mp.Process{ target = target, args = table.pack(...), daemon = true }
   p:start()
   return p
-end
-
-local function timed(f, ...)
-  local began = mp.now()
-  local results = table.pack(f(...))
-  return mp.now() - began, table.unpack(results, 1, results.n)
-end
-
-local function stop(p)
-  mp.kill(p.pid, "SIGSTOP")
-  helper.eventually(function()
-    local file <close> = assert(io.open("/proc/" .. p.pid .. "/stat"))
-    return file:read("a"):find("%) T") ~= nil
-  end)
 end
 
 -- Producers and consumers that are ended by any signal, at any moment, and replaced. Producer w
