@@ -83,7 +83,7 @@ describe("Every call that waits", function()
         for _, t in ipairs { 0, -0.0, -1, -1e300, -math.huge, math.mininteger, 1e-300 } do
           local began = mp.now()
           local ok, e = pcall(calls[name], t)
-          assert(mp.now() - began < 1, name .. " waits")
+          assert(mp.now() - began < 3, name .. " waits")
           local what = not ok and mp.iserror(e) and e.name
           assert(ok and not e or what == "Empty" or what == "Full" or what == "TimeoutError"
             or what == "BrokenBarrierError", name .. ": " .. tostring(e))
@@ -110,7 +110,7 @@ describe("Every call that waits", function()
         local call = i % 2 == 0 and coroutine.wrap(calls[name]) or calls[name]
         pcall(call, 0.05)
         local took = mp.now() - began
-        assert(took >= 0.05 and took < 2, name .. " took " .. took)
+        assert(took >= 0.05 and took < 5, name .. " took " .. took)
       end
       stopper:kill()
     ]]
