@@ -185,17 +185,17 @@ probe("consumer_killed_in_get", function()
   return "the next one gets it"
 end)
 
--- A process that is killed in the middle of putting 10 MB.
+-- A process that is killed in the middle of putting 200 MB.
 local function killed_in_put(queue)
   local ready = ctx.Event()
   local p = start(function()
-    local big = ("x"):rep(10 << 20)
+    local big = ("x"):rep(1 << 20)
     queue:put "first"
     ready:set()
-    for _ = 1, 20 do queue:put(big) end
+    for _ = 1, 200 do queue:put(big) end
   end)
   ready:wait()
-  mp.sleep(0.02)
+  mp.sleep(0.1)
   kill(p)
   expect(queue:get() == "first", "the first message is lost")
 end
@@ -206,7 +206,7 @@ probe("producer_killed_in_put", function()
   while true do
     local got, message = queue:try_get()
     if not got then break end
-    expect(#message == 10 << 20, "a message is cut")
+    expect(#message == 1 << 20, "a message is cut")
   end
   return "what was put is there whole"
 end)

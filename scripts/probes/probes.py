@@ -235,19 +235,19 @@ def consumer_killed_in_get():
 
 
 def put_much(queue, ready):
-    big = "x" * (10 << 20)
+    big = "x" * (1 << 20)
     queue.put("first")
     ready.set()
-    for _ in range(20):
+    for _ in range(200):
         queue.put(big)
 
 
 def killed_in_put(queue):
-    """A process that is killed in the middle of putting 10 MB."""
+    """A process that is killed in the middle of putting 200 MB."""
     ready = mp.Event()
     p = start(put_much, queue, ready)
     ready.wait()
-    time.sleep(0.02)
+    time.sleep(0.1)
     kill(p)
     expect(queue.get() == "first", "the first message is lost")
 
@@ -261,7 +261,7 @@ def producer_killed_in_put():
             message = queue.get_nowait()
         except queues.Empty:
             break
-        expect(len(message) == 10 << 20, "a message is cut")
+        expect(len(message) == 1 << 20, "a message is cut")
     return "what was put is there whole"
 
 
