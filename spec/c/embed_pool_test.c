@@ -396,6 +396,52 @@ static void test_few_descriptors(void) {
   check(failures > 1, "there were too few");
 }
 
+/* How this process deals with signals, as text. */
+static void signals_text(char *text, size_t room) {
+  sigset_t mask;
+  size_t n = 0;
+  sigprocmask(SIG_SETMASK, NULL, &mask);
+  for (int sig = 1; sig < 65; sig++) {
+    struct sigaction sa;
+    memset(&sa, 0, sizeof sa);
+    sigaction(sig, NULL, &sa);
+    n += (size_t)snprintf(text + n, room - n, "%d %d %p\n", sig,
+                          sigismember(&mask, sig), (void *)(uintptr_t)sa.sa_handler);
+  }
+}
+
+/* Less and less address space, in a process that may be spoilt by it. */
+#ifdef __SANITIZE_ADDRESS__
+static void test_little_memory(void) {}
+#else
+static void make_one(uint64_t bytes) {
+  struct rlimit limit = {bytes, bytes};
+  struct mplua_error e = {.code = 0};
+  mplua_pool_options o = two();
+  mplua_pool *p = NULL;
+  setrlimit(RLIMIT_AS, &limit);
+  int rc = mplua_pool_new(&p, &o, &e);
+  if (rc == 0)
+    mplua_pool_free(p);
+  _exit(rc == 0 ? 0 : e.code == rc && e.message[0] != '\0' ? 1 : 2);
+}
+
+static void test_little_memory(void) {
+  int good = 0, bad = 0, status = -1;
+  for (uint64_t mib = 4; mib < 200; mib += mib / 3 + 1) {
+    pid_t pid = fork();
+    if (pid == 0)
+      make_one(mib << 20);
+    waitpid(pid, &status, 0);
+    good += status == 0;
+    bad += WIFEXITED(status) && WEXITSTATUS(status) == 1;
+    check(WIFEXITED(status) && WEXITSTATUS(status) < 2,
+          "a pool, or a code and a message");
+  }
+  check(good > 0 && bad > 0, "some of each");
+}
+#endif
+
 static void write_module(char *directory) {
   char path[64];
   strcpy(directory, "/tmp/mplua-test-XXXXXX");
@@ -439,6 +485,9 @@ static void test_all(const char *method) {
 
 int main(int argc, char **argv) {
   mplua_child_entry(argc, argv);
+  static char before[8192], after[8192];
+  signals_text(before, sizeof before);
+  test_little_memory();
   test_free(); /* what is made once and kept is made here */
   int fds = count_fds();
   test_all("forkserver");
@@ -452,6 +501,8 @@ int main(int argc, char **argv) {
   signal(SIGCHLD, SIG_DFL);
   test_few_descriptors();
   test_threads();
+  signals_text(after, sizeof after);
+  check(strcmp(before, after) == 0, "signals are left alone");
   check(count_fds() == fds, "no descriptor is left");
   check(first_child() == 0, "no child is left");
   printf("%d passed, %d failed\n", passed, failed);

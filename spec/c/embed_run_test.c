@@ -14,6 +14,8 @@
 #include "lauxlib.h"
 #include "lua.h"
 
+#include "embed/values.h"
+
 /* --- values --------------------------------------------------------------- */
 
 static void test_numbers_and_strings(mplua_values *v) {
@@ -72,6 +74,38 @@ static void test_tables(mplua_values *v) {
   mplua_push_integer(v, 1);
   mplua_push_integer(v, 2);
   check(mplua_set_field(v, "a") == MPLUA_ETYPE, "set a field of a number");
+}
+
+/* Memory that ends anywhere: a code, and the list lives. */
+static void test_little_memory(void) {
+  int failures = 0, successes = 0;
+  for (size_t most = 1000; most < 30000; most += 97) {
+    mplua_values *v = mp_values_limited(most);
+    if (v == NULL)
+      continue;
+    int rc = 0;
+    for (int i = 0; i < 50 && rc == 0; i++) {
+      rc = mplua_push_table(v);
+      if (rc == 0)
+        rc = mplua_push_bytes(v, "0123456789012345678901234567890123456789012", 43);
+      if (rc == 0)
+        rc = mplua_set_field(v, "a field with some name");
+    }
+    failures += rc == -ENOMEM;
+    successes += rc == 0;
+    check(rc == 0 || rc == -ENOMEM, "a code");
+    struct mp_buf b;
+    mp_buf_init(&b);
+    rc = mp_values_encode(v, &b, NULL);
+    if (rc == 0)
+      rc = mp_values_decode(v, b.data, b.len);
+    check(rc >= 0 || rc == -ENOMEM || rc == MPLUA_ECORRUPT, "a code");
+    mp_buf_fini(&b);
+    mplua_values_clear(v);
+    check(mplua_push_integer(v, 1) == 0 && mplua_count(v) == 1, "it lives");
+    mplua_values_free(v);
+  }
+  check(failures > 50 && successes > 10, "some of each");
 }
 
 static void test_copies(mplua_values *v) {
@@ -270,6 +304,7 @@ static void test_ends(void) {
   expect("io.write 'half' crash()", &o, MPLUA_RAN_SIGNAL, "signal 11");
   expect("os.execute 'kill -9 $PPID' return 1", &o, MPLUA_RAN_SIGNAL,
          "signal 9");
+  expect("os.execute 'kill -9 0' return 1", &o, MPLUA_RAN_SIGNAL, "signal 9");
   expect("scribble 'no message of anybody at all'", &o, MPLUA_RAN_FLOOD, "");
   expect("scribble '\\3\\0\\0\\0\\0\\0\\0\\0\\0zz'", &o, MPLUA_RAN_LIE,
          "no message");
@@ -416,6 +451,50 @@ static void test_death_of_host(void) {
 
 /* --- hosts of all kinds --------------------------------------------------- */
 
+/* A forked child's copy of a run is not the run. */
+static void test_free_in_child(void) {
+  mplua_run_options o = options(MPLUA_RUN_ALL_LIBRARIES);
+  mplua_run *r = start("return #io.popen('sleep 0.2; echo done'):read()", &o);
+  int status = -1;
+  pid_t pid = fork();
+  if (pid == 0) {
+    mplua_run_free(r);
+    _exit(0);
+  }
+  waitpid(pid, &status, 0);
+  check(mplua_run_wait(r, 60) == 1 &&
+            mplua_run_report(r)->outcome == MPLUA_RAN, "it ran on");
+  mplua_run_free(r);
+}
+
+/* Standard output is the host's, or closed. */
+static void test_host_output(void) {
+  int old = dup(1), end[2];
+  char text[20] = "";
+  mplua_run_options o = options(MPLUA_RUN_SHOW_OUTPUT);
+  check(pipe(end) == 0 && dup2(end[1], 1) == 1, "pipe");
+  mplua_run *r = start("print 'shown'", &o);
+  int rc = mplua_run_wait(r, 60);
+  dup2(old, 1);
+  check(rc == 1 && mplua_run_report(r)->output_size == 0 &&
+            read(end[0], text, sizeof text - 1) == 6 &&
+            strcmp(text, "shown\n") == 0, "the host's output");
+  mplua_run_free(r);
+  o = options(0);
+  close(0);
+  close(1);
+  mplua_run_start(&r, "print 'x' return 1", 18, NULL, &o, NULL);
+  rc = mplua_run_wait(r, 60);
+  int copy = dup2(old, 1);
+  check(copy == 1 && rc == 1 && mplua_run_report(r)->outcome == MPLUA_RAN &&
+            mplua_run_report(r)->output_size == 2, "without any of its own");
+  mplua_run_free(r);
+  check(open("/dev/null", O_RDONLY) == 0, "standard input");
+  close(old);
+  close(end[0]);
+  close(end[1]);
+}
+
 static void test_sigchld_ignored(void) {
   mplua_run_options o = options(MPLUA_RUN_ALL_LIBRARIES | MPLUA_RUN_OPEN);
   signal(SIGCHLD, SIG_IGN);
@@ -538,6 +617,7 @@ int main(int argc, char **argv) {
   test_tables(v);
   test_copies(v);
   mplua_values_free(v);
+  test_little_memory();
   int fds = count_fds();
   test_returning();
   test_failing();
@@ -550,6 +630,8 @@ int main(int argc, char **argv) {
   test_kill();
   test_lost();
   test_death_of_host();
+  test_free_in_child();
+  test_host_output();
   test_sigchld_ignored();
   test_bad_programs();
   test_few_descriptors();

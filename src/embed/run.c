@@ -28,6 +28,7 @@
 #include "os/pollset.h"
 #include "os/program.h"
 #include "os/reap.h"
+#include "os/self.h"
 #include "os/spawn.h"
 
 enum { CONTROL, RESULT, OUTPUT, TIMER, WATCHED };
@@ -53,6 +54,7 @@ static struct mplua_run *new_run(const mplua_run_options *o) {
   struct mplua_run *r = calloc(1, sizeof *r);
   if (r == NULL)
     return NULL;
+  r->owner = mp_self_pid();
   r->pidfd = r->output = r->set = r->timer = -1;
   r->control.fd = r->result.fd = -1;
   r->output_limit = o->output_limit > 0 ? o->output_limit : SIZE_MAX;
@@ -382,6 +384,8 @@ static void close_if_open(int fd) {
 void mplua_run_free(mplua_run *r) {
   if (r == NULL)
     return;
+  if (r->owner != mp_self_pid())
+    r->pid = 0;
   if (r->pid != 0 && r->pidfd < 0)
     kill_unwatched(r);
   if (r->pid != 0 && !r->ended) {

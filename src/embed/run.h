@@ -20,7 +20,8 @@
 #include "mplua.h"
 
 struct mplua_run {
-  pid_t pid; /* of the watcher; 0: none */
+  pid_t owner; /* a forked child's copy of this is not to kill anything */
+  pid_t pid;   /* of the watcher; 0: none */
   int pidfd;
   struct mp_stream control; /* the watcher's answer */
   struct mp_stream result;  /* the script's message */

@@ -209,8 +209,10 @@ static void run(lua_State *L, const struct mp_job *j) {
 
 void mp_work_run(const struct mp_job *j, pid_t watcher, lua_CFunction open) {
   struct start s = {j, open};
-  if (mp_isolate_die_with(watcher) < 0 || set_descriptors(j) < 0)
+  if (mp_isolate_die_with(watcher) < 0 || mp_isolate_session() < 0 ||
+      set_descriptors(j) < 0)
     mp_exit_now(EXIT_FAILURE);
+  mp_isolate_go_first();
   lua_State *L = luaL_newstate();
   if (L == NULL)
     mp_exit_now(EXIT_FAILURE);

@@ -99,6 +99,14 @@ int mp_isolate_die_with(pid_t parent) {
   return getppid() == parent ? 0 : -ESRCH;
 }
 
+void mp_isolate_go_first(void) {
+  int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (fd < 0)
+    return;
+  mp_fd_write(fd, "1000", 4);
+  mp_fd_close(fd);
+}
+
 int mp_isolate_no_new_privileges(void) {
   return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? 0 : -errno;
 }

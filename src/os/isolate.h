@@ -35,6 +35,9 @@ int mp_isolate_output(int fd);
 ** parent must have one thread only. */
 int mp_isolate_die_with(pid_t parent);
 
+/* Where the machine's memory is short, the kernel is to kill this process. */
+void mp_isolate_go_first(void);
+
 /* No set-uid program gives it any privilege. */
 int mp_isolate_no_new_privileges(void);
 

@@ -9,16 +9,18 @@
 
 #include "shm/object.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/code.h"
 #include "shm/inner.h"
 
-static mp_destroy destroys[MP_T_COUNT];
+/* Each state that opens the library writes the same again. */
+static _Atomic(mp_destroy) destroys[MP_T_COUNT];
 
 void mp_object_set_destroy(enum mp_object_type type, mp_destroy destroy) {
   assert((int)type >= 0 && type < MP_T_COUNT);
-  destroys[type] = destroy;
+  atomic_store_explicit(&destroys[type], destroy, memory_order_relaxed);
 }
 
 static struct mp_object *object_at(struct mp_arena *a, mp_off off) {
@@ -159,8 +161,11 @@ static int bury_one(struct mp_arena *a) {
   if (off == 0)
     return 0;
   uint32_t type = object_at(a, off)->type;
-  if (type < MP_T_COUNT && destroys[type] != NULL)
-    destroys[type](a, off);
+  mp_destroy destroy = NULL;
+  if (type < MP_T_COUNT)
+    destroy = atomic_load_explicit(&destroys[type], memory_order_relaxed);
+  if (destroy != NULL)
+    destroy(a, off);
   if (mp_enter(a) < 0)
     return 0;
   uint64_t *word = named_by(a, off);

@@ -31,7 +31,7 @@ enum {
 
 /* What the last yield told: did somebody wait for this processor?  Probably
 ** it was the other side, and will be again. */
-static int together;
+static _Thread_local int together;
 
 void mp_pool_patience_init(struct mp_pool_patience *t) {
   t->left = LOOKS;
