@@ -53,6 +53,9 @@ local function samples()
   p:start()
   listener:accept():close()
   p:join()
+  local MyManager = mp.BaseManager:extend "MyManager"
+  MyManager:register("Box", function(v) return { get = function() return v end } end)
+  local manager, m = MyManager():start(), mp.Manager()
   local name = ("mplua_spec_%d"):format(mp.getpid())
   local named = mp.SharedMemory{ name = name, create = true, size = 8 }
   named:unlink()
@@ -62,9 +65,11 @@ local function samples()
     conn = (mp.Pipe()), lock = mp.Lock(), rlock = mp.RLock(), sem = mp.Semaphore(),
     bounded = mp.BoundedSemaphore(), event = mp.Event(), cond = mp.Condition(),
     barrier = mp.Barrier(1), v = mp.Value("i", 0), a = mp.Array("i", 1), s = mp.Array("c", "x"),
-    shm = mp.SharedMemory{ size = 8 }, named = named, l = mp.ShareableList{ 1 },
+    shm = mp.SharedMemory{ size = 8 }, named = named, sl = mp.ShareableList{ 1 },
     result = pool:apply_async(mp.getpid), it = (pool:imap(mp.getpid, { 1 })),
-    future = executor:submit(mp.getpid), logger = mp.get_logger(), My = mp.Process:extend "My",
+    future = executor:submit(mp.getpid), logger = mp.get_logger(), manager = manager,
+    server = MyManager():get_server(), proxy = manager:Box(1), m = m, d = m:dict(),
+    l = m:list(), My = mp.Process:extend "My", MyManager = MyManager,
   }
 end
 
@@ -75,6 +80,9 @@ local function finish(sample)
   sample.pool:join()
   sample.executor:shutdown()
   sample.listener:close()
+  sample.manager:shutdown()
+  sample.server:stop()
+  sample.server:serve_forever()
 end
 
 -- what stands in backquotes, without strings
@@ -178,6 +186,9 @@ module('Shared memory', mp + '.sharedctypes')
 classes('Shared memory', mp + '.sharedctypes', 'Synchronized SynchronizedArray SynchronizedString')
 module('Shared memory', mp + '.shared_memory')
 classes('Shared memory', mp + '.shared_memory', 'SharedMemory ShareableList')
+module('Managers', mp + '.managers')
+classes('Managers', mp + '.managers', 'BaseManager SyncManager SharedMemoryManager')
+classes('Managers', mp + '.managers', 'BaseProxy DictProxy ListProxy')
 show('concurrent.futures', concurrent.futures.__all__)
 classes('concurrent.futures', 'concurrent.futures', 'Future ProcessPoolExecutor')
 module('Logging and the rest', mp + '.util')

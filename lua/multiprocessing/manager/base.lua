@@ -126,7 +126,8 @@ local take <const> = options.taker("BaseManager", "address", "authkey")
 ---@param address? string "host:port" (port 0: any) or a path; default: a fresh path
 ---@param authkey? string default: that of this process
 function BaseManager:init(...)
-  local address, authkey = take(...)
+  local ok, address, authkey = pcall(take, ...)
+  check(ok, 3, "%s", tostring(address):gsub("^[^:]*:%d+: ", "")) -- not at this line
   check(address == nil or type(address) == "string", 3,
     "bad option 'address' to '%s' (string expected, got %s)", self._class_name, type(address))
   check(authkey == nil or type(authkey) == "string", 3,
@@ -156,7 +157,8 @@ local function check_registration(typeid, callable, o)
   check(o == nil or type(o) == "table", 3,
     "bad argument #3 to 'register' (table of options expected, got %s)", type(o))
   for name, v in pairs(o or {}) do
-    check(known_options[name], 3, "unknown option '%s' to 'register'", tostring(name))
+    check(known_options[name], 3, "unknown option '%s' to 'register'%s", tostring(name),
+      options.there_are(known_options))
     check(type(v) == known_options[name], 3, "bad option '%s' to 'register' (%s expected, got %s)",
       name, known_options[name], type(v))
   end
