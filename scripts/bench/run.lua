@@ -3,7 +3,7 @@
 --
 -- usage: mplua scripts/bench/run.lua [OPTION...] [GROUP...]
 --
---   GROUP          process, pool, queue, sync, codec, machine; default: all
+--   GROUP          process, pool, queue, sync, manager, codec, machine; default: all
 --   --rows TEXT    only rows whose names contain TEXT
 --   --rounds N     the median of so many rounds (3)
 --   --seconds S    what each side of a row takes a round, about (0.15)
@@ -23,7 +23,7 @@ local peer = require "bench.peer"
 local report = require "bench.report"
 local work = require "bench.work"
 
-local all <const> = { "process", "pool", "queue", "sync", "codec", "machine" }
+local all <const> = { "process", "pool", "queue", "sync", "manager", "codec", "machine" }
 local flags <const> = { quick = true, grow = true }
 local options = { rounds = 3, seconds = 0.15, out = "build", rows = "" }
 local wanted = {}

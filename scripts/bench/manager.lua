@@ -1,0 +1,74 @@
+--- Managers' dicts and lists, against python3's, which live in a server process.
+
+local arena = require "multiprocessing.core.arena"
+local mp = require "multiprocessing"
+local work = require "bench.work"
+
+local m <const> = mp.Manager()
+local KEYS <const> = 1000
+local keys <const> = work.list(KEYS, function(i) return "key" .. i end)
+
+local function full_dict()
+  local d = m:dict()
+  for i = 1, KEYS do d[keys[i]] = i end
+  return d
+end
+
+-- f(object, i) by one process, or by two at once
+local function alone(make, f)
+  return function(n)
+    local object = make()
+    return work.timed(n, function() for i = 1, n do f(object, i) end end)
+  end
+end
+
+local function together(make, f)
+  return function(n)
+    local object = make()
+    return work.both(n, function() for i = 1, n do f(object, i) end end)
+  end
+end
+
+local function dict() return m:dict() end
+local function list() return m:list() end
+local function full_list() return m:list(keys) end
+
+local function set(d, i) d[keys[i % KEYS + 1]] = i end
+local function get(d, i) return d[keys[i % KEYS + 1]] end
+local function set_new(d, i) d[i] = i end
+local function record(d, i)
+  d[keys[i % KEYS + 1]] = { id = i, name = "a record", list = { 1, 2, 3 } }
+end
+local function incr(d) d:incr "hits" end
+local function append(l, i) l:append(i) end
+local function read(l, i) return l[i % KEYS + 1] end
+
+local function bytes_an_entry()
+  local n = 100000
+  local d = m:dict()
+  collectgarbage()
+  local before = arena.stats().used
+  for i = 1, n do d["key" .. i] = i end
+  return (arena.stats().used - before) / n - #("key" .. n) - 8
+end
+
+return {
+  { title = "a manager's dict", python = "managers", rows = {
+    { "d[k] = v", mplua = alone(full_dict, set), other = "set_one", wanted = 80 },
+    { "d[k]", mplua = alone(full_dict, get), other = "get_one", wanted = 80 },
+    { "d[k] = v, two processes", mplua = together(full_dict, set), other = "set_two",
+      wanted = 60 },
+    { "d[k], two processes", mplua = together(full_dict, get), other = "get_two", wanted = 60 },
+    { "d[k] = v, new keys", mplua = alone(dict, set_new), other = "set_new" },
+    { "d[k] = a small table", mplua = alone(full_dict, record), other = "record" },
+    { "d:incr(k), two processes", mplua = together(dict, incr), other = "incr_two",
+      at_most = 1e-6 },
+    { "bytes an entry beyond its data, of 100,000", unit = "B", mplua = bytes_an_entry,
+      at_most = 120 },
+  } },
+  { title = "a manager's list", python = "managers", rows = {
+    { "l:append(v)", mplua = alone(list, append), other = "append_one", wanted = 60 },
+    { "l:append(v), two processes", mplua = together(list, append), other = "append_two" },
+    { "l[i]", mplua = alone(full_list, read), other = "read_one" },
+  } },
+}

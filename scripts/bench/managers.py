@@ -1,0 +1,106 @@
+"""python3's side of manager.lua: seconds an operation."""
+import multiprocessing as mp
+
+from sync import both, timed
+
+ctx = mp.get_context("fork")
+KEYS = ["key%d" % i for i in range(1000)]
+manager = None
+
+
+def make(kind, *contents):
+    global manager
+    if manager is None:
+        manager = ctx.Manager()
+    return getattr(manager, kind)(*contents)
+
+
+def full_dict():
+    return make("dict", {k: 1 for k in KEYS})
+
+
+def set_loop(d):
+    def loop(n):
+        for i in range(n):
+            d[KEYS[i % 1000]] = i
+    return loop
+
+
+def get_loop(d):
+    def loop(n):
+        for i in range(n):
+            d[KEYS[i % 1000]]
+    return loop
+
+
+def append_loop(l):
+    def loop(n):
+        for i in range(n):
+            l.append(i)
+    return loop
+
+
+def set_one(n):
+    return timed(n, set_loop(full_dict()))
+
+
+def get_one(n):
+    return timed(n, get_loop(full_dict()))
+
+
+def set_two(n):
+    return both(n, set_loop(full_dict()))
+
+
+def get_two(n):
+    return both(n, get_loop(full_dict()))
+
+
+def set_new(n):
+    d = make("dict")
+
+    def loop(n):
+        for i in range(n):
+            d[i] = i
+
+    return timed(n, loop)
+
+
+def record(n):
+    d = full_dict()
+
+    def loop(n):
+        for i in range(n):
+            d[KEYS[i % 1000]] = {"id": i, "name": "a record", "list": [1, 2, 3]}
+
+    return timed(n, loop)
+
+
+def incr_two(n):
+    """With a lock of the manager's: += alone loses counts."""
+    d, lock = make("dict", {"hits": 0}), make("Lock")
+
+    def loop(n):
+        for _ in range(n):
+            with lock:
+                d["hits"] += 1
+
+    return both(n, loop)
+
+
+def append_one(n):
+    return timed(n, append_loop(make("list")))
+
+
+def append_two(n):
+    return both(n, append_loop(make("list")))
+
+
+def read_one(n):
+    l = make("list", KEYS)
+
+    def loop(n):
+        for i in range(n):
+            l[i % 1000]
+
+    return timed(n, loop)
