@@ -110,6 +110,7 @@ describe("dict", function()
       ["two words"] = 0, ["end"] = 1 }
     assert.equal([[{[2] = true, [10] = 1.5, a = "q\"\n", b = 2, ["end"] = 1, ["two words"] = 0, ]]
       .. "[true] = {1, {x = 2}}}", tostring(d))
+    assert.equal('{[1] = "a", [2] = "b"}', tostring(m:dict{ "a", "b" }))
     assert.equal("{}", tostring(m:dict()))
     d:clear()
     d.list, d.self = m:list{ 1, "x" }, d
