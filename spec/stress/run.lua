@@ -7,7 +7,7 @@
 -- or ends in any other way than it should has failed; its seed is in the table. The last line
 -- counts: "N passed, N failed".
 
-local rooms <const> = { "queue", "sync", "manager", "pool", "start" }
+local rooms <const> = { "queue", "sync", "manager", "store", "pool", "start" }
 local FORMAT <const> = "%-8s %10s %12s %7s %19s %12s"
 
 local seconds = tonumber(arg[1]) or 60
