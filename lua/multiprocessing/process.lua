@@ -7,10 +7,13 @@
 local core = require "multiprocessing.core.process"
 local ending = require "multiprocessing.ending"
 local errors = require "multiprocessing.errors"
-local named = require "multiprocessing.options"
+local parent = require "multiprocessing.parent"
+local process_options = require "multiprocessing.process_options"
 local system = require "multiprocessing.core.system"
 
 local M = {}
+
+process_options.is_ours[debug.getinfo(1, "S").source] = true
 
 local os_exit <const> = os.exit
 local randomseed <const> = math.randomseed
@@ -42,49 +45,8 @@ local Process = { _class_name = "Process" }
 Process.__index = Process
 M.Process = Process
 
-local known_options <const> = {
-  target = true, args = true, name = true, daemon = true, memory_limit = true,
-}
-
 local function check(ok, level, format, ...)
   if not ok then error(format:format(...), level + 1) end
-end
-
-local this_file <const> = debug.getinfo(1, "S").source
-
--- The level of the first function that is not of this file: a subclass's init may be between.
-local function level_of_user()
-  local level = 2
-  while (debug.getinfo(level, "S") or {}).source == this_file do level = level + 1 end
-  return level - 1
-end
-
-local function check_options(options, level)
-  check(options == nil or type(options) == "table", level + 1,
-    "bad argument #1 to 'Process' (table of options expected, got %s)", type(options))
-  for name in pairs(options or {}) do
-    check(known_options[name], level + 1, "unknown option '%s' to 'Process'%s", tostring(name),
-      named.there_are(known_options))
-  end
-end
-
-local function is_callable(v)
-  local meta = (type(v) == "table" or type(v) == "userdata") and getmetatable(v)
-  return type(v) == "function" or meta and (type(meta) ~= "table" or meta.__call)
-end
-
-local function check_target(options, level)
-  local target, n = options.target, options.args and options.args.n
-  check(target == nil or is_callable(target), level + 1,
-    "bad option 'target' to 'Process' (function expected, got %s)", type(target))
-  check(n == nil or (math.tointeger(n) or -1) >= 0, level + 1,
-    "bad option 'args' to 'Process' (its field 'n' is not a length)")
-end
-
-local function check_type(options, name, wanted, level)
-  local v = options[name]
-  check(v == nil or type(v) == wanted, level + 1,
-    "bad option '%s' to 'Process' (%s expected, got %s)", name, wanted, type(v))
 end
 
 -- "3", or "1:3" in the child Process-1. Made when it is asked for: most names never are.
@@ -106,18 +68,9 @@ end
 ---     g:join()                                  --> good morning
 ---@param options? table as `mp.Process` takes them
 function Process:init(options)
-  local level = level_of_user()
-  check_options(options, level)
-  options = options or {}
-  check_type(options, "args", "table", level)
-  check_type(options, "name", "string", level)
-  check_type(options, "daemon", "boolean", level)
-  check_type(options, "memory_limit", "number", level)
-  check_target(options, level)
+  options = process_options.check(options)
   self._target, self._args = options.target, options.args or {}
   self._memory_limit = options.memory_limit and math.tointeger(options.memory_limit)
-  check(not options.memory_limit or (self._memory_limit or 0) > 0, level,
-    "bad option 'memory_limit' to 'Process' (positive number of bytes expected)")
   self._daemon = options.daemon
   if self._daemon == nil then self._daemon = current._daemon end
   made = made + 1
@@ -492,29 +445,6 @@ function M.current_process()
   return current
 end
 
---- The process that started this one.
----
----     local function child() return mp.parent_process() end
----@class multiprocessing.ParentProcess
----@field name string
----@field pid integer
-local ParentProcess = {}
-ParentProcess.__index = ParentProcess
-
---- Does it still run?
----
----     local p = mp.Process{ target = function() print(child():is_alive()) end }
----     p:start()
----     p:join()                                  --> true
----@return boolean
-function ParentProcess:is_alive()
-  return core.alive(self.slot)
-end
-
-function ParentProcess:__tostring()
-  return ("<ParentProcess name='%s' pid=%d>"):format(self.name, self.pid)
-end
-
 --- The process that started this one; nil in the first process.
 ---
 --- *Python*: `multiprocessing.parent_process`.
@@ -525,9 +455,7 @@ end
 ---@return multiprocessing.ParentProcess?
 function M.parent_process()
   if not is_child then return nil end
-  return setmetatable({
-    name = current._parent_name, pid = current._parent_pid, slot = current._parent_slot,
-  }, ParentProcess)
+  return parent.new(current._parent_name, current._parent_pid, current._parent_slot)
 end
 
 --- The children of this process that still run; collects those that have ended.
