@@ -266,3 +266,29 @@ describe("wait", function()
     assert.equal("1\ttrue\n1\ttrue\n", out)
   end)
 end)
+
+describe("A state that is closed in the midst of everything", function()
+  for _, command in ipairs { "./mplua", "lua5.4" } do -- lua5.4 unloads the module, too
+    it("ends in time and leaves nothing: " .. command, function()
+      local out, status = helper.run([[
+        package.cpath = "./?.so;" .. package.cpath
+        local mp = require "multiprocessing"
+        keep = { mp.Queue(), mp.Pipe(), mp.Lock(), mp.Array("d", 1000),
+          mp.Manager():dict{ a = 1 } }
+        listener = mp.Listener()
+        keep[1]:put(keep)
+        pool = mp.Pool(2)
+        pool:map_async(function() while true do end end, { 1, 2 })
+        p = mp.Process{ target = mp.sleep, args = { 1000 }, daemon = true }
+        p:start()
+        for _, w in ipairs(pool:stats().workers) do io.write(w.pid, " ") end
+        print(p.pid)
+        os.exit(7, true)
+      ]], { command = command })
+      assert.equal(7, status)
+      for pid in out:gmatch "%d+" do
+        helper.eventually(function() return not lives(pid) end, 8)
+      end
+    end)
+  end
+end)

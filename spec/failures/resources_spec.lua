@@ -1,4 +1,4 @@
---- Specs of what may be left behind or given away: names, memory, keys, contents, other users.
+--- Specs of what may be left behind or given away: names, memory, descriptors, contents.
 -- MIT licence, see LICENSE
 
 local helper = require "spec.helper"
@@ -7,11 +7,6 @@ local mp = require "multiprocessing"
 local function output_of(command)
   local pipe <close> = assert(io.popen(command))
   return pipe:read "a"
-end
-
-local interpreter = helper.interpreter
-if not interpreter:find "^/" then
-  interpreter = output_of("pwd"):sub(1, -2) .. "/" .. interpreter
 end
 
 describe("A family that is killed, root and branch,", function()
@@ -52,31 +47,6 @@ describe("A family that is killed, root and branch,", function()
   end)
 end)
 
-describe("A key", function()
-  it("is neither in the environment nor in the command line of any process", function()
-    local secret <const> = "only-the-two-of-us-know"
-    local listener = mp.Listener{ authkey = secret }
-    for _, method in ipairs(mp.get_all_start_methods()) do
-      local ready = mp.Event()
-      local p = mp.get_context(method).Process{ target = function(key)
-        ready:set()
-        mp.sleep(#key)
-      end, args = { secret }, daemon = true }
-      p:start()
-      assert.is_true(ready:wait(20))
-      for _, pid in ipairs { p.pid, mp.getpid() } do
-        for _, name in ipairs { "cmdline", "environ" } do
-          local file <close> = assert(io.open(("/proc/%d/%s"):format(pid, name)))
-          assert.is_nil(file:read("a"):find(secret, 1, true))
-        end
-      end
-      p:kill()
-      p:join()
-    end
-    listener:close()
-  end)
-end)
-
 describe("An error message", function()
   it("tells places, not contents", function()
     local secret <const> = "4929-1234-5678-9012"
@@ -93,69 +63,6 @@ describe("An error message", function()
       local ok, e = pcall(f)
       assert.is_true(ok or tostring(e):find(secret, 1, true) == nil, tostring(e))
     end
-  end)
-end)
-
-describe("Another user", function()
-  -- as root only: nobody else can become two users
-  local is_root = output_of("id -u") == "0\n"
-  local other = "setpriv --reuid 54321 --regid 54321 --clear-groups " .. interpreter
-
-  it("cannot connect to a listener's path, and hears no reason to try", function()
-    if not is_root then return pending "only root can be two users" end
-    local l <close> = mp.Listener()
-    local out = helper.run(([[
-      local mp = require "multiprocessing"
-      local ok, e = pcall(mp.Client, %q)
-      print(ok, mp.iserror(e, "ProcessError") or mp.iserror(e, "AuthenticationError"))
-    ]]):format(l.address), { command = other })
-    assert.equal("false\ttrue\n", out)
-    helper.raises("TimeoutError", l.accept, l, 0.1)
-  end)
-
-end)
-
-describe("A stranger's datagram to a bell", function()
-  -- the names of a process's sockets in the abstract namespace
-  local function bells(pid)
-    local inodes, names = {}, {}
-    for inode in output_of("ls -l /proc/" .. pid .. "/fd"):gmatch "socket:%[(%d+)%]" do
-      inodes[inode] = true
-    end
-    for line in io.lines "/proc/net/unix" do
-      local inode, name = line:match "(%d+) @(%x+)$"
-      if inodes[inode] then names[#names + 1] = name end
-    end
-    return names
-  end
-
-  it("wakes its owner for nothing", function()
-    if not os.execute "python3 -c 'import socket' 2>/dev/null" then
-      return pending "python3 plays the stranger"
-    end
-    local a, b = mp.Pipe()
-    local rung = mp.Queue()
-    local ringer = mp.Process{ args = { mp.getpid() }, target = function(pid)
-      local names
-      repeat names = bells(pid) until #names > 0
-      rung:put(#names)
-      assert(os.execute("python3 -c 'import socket, sys\n"
-        .. "s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
-        .. "s.setblocking(False)\n"
-        .. "for n in sys.argv[1:] * 1000:\n"
-        .. " try: s.sendto(b\"rubbish\", b\"\\0\" + n.encode())\n"
-        .. " except BlockingIOError: pass' " .. table.concat(names, " ")))
-    end }
-    ringer:start()
-    local began = mp.now()
-    assert.same({}, mp.wait({ a }, 0.5))
-    assert.is_true(mp.now() - began >= 0.5)
-    assert.is_true(ringer:join(20))
-    assert.equal(0, ringer.exitcode)
-    assert.is_true(rung:get(true, 0) > 0)
-    b:send "now"
-    assert.same({ a }, mp.wait({ a }, 20))
-    assert.equal("now", a:recv())
   end)
 end)
 

@@ -1,0 +1,176 @@
+--- Specs of strangers: other users, other programs, who listens at the wire.
+-- MIT licence, see LICENSE
+
+local helper = require "spec.helper"
+local mp = require "multiprocessing"
+
+local function output_of(command)
+  local pipe <close> = assert(io.popen(command))
+  return pipe:read "a"
+end
+
+local interpreter = helper.interpreter
+if not interpreter:find "^/" then
+  interpreter = output_of("pwd"):sub(1, -2) .. "/" .. interpreter
+end
+
+describe("A key", function()
+  it("is neither in the environment nor in the command line of any process", function()
+    local secret <const> = "only-the-two-of-us-know"
+    local listener = mp.Listener{ authkey = secret }
+    for _, method in ipairs(mp.get_all_start_methods()) do
+      local ready = mp.Event()
+      local p = mp.get_context(method).Process{ target = function(key)
+        ready:set()
+        mp.sleep(#key)
+      end, args = { secret }, daemon = true }
+      p:start()
+      assert.is_true(ready:wait(20))
+      for _, pid in ipairs { p.pid, mp.getpid() } do
+        for _, name in ipairs { "cmdline", "environ" } do
+          local file <close> = assert(io.open(("/proc/%d/%s"):format(pid, name)))
+          assert.is_nil(file:read("a"):find(secret, 1, true))
+        end
+      end
+      p:kill()
+      p:join()
+    end
+    listener:close()
+  end)
+end)
+
+describe("Another user", function()
+  -- as root only: nobody else can become two users
+  local is_root = output_of("id -u") == "0\n"
+  local other = "setpriv --reuid 54321 --regid 54321 --clear-groups " .. interpreter
+
+  it("cannot connect to a listener's path, and hears no reason to try", function()
+    if not is_root then return pending "only root can be two users" end
+    local l <close> = mp.Listener()
+    local out = helper.run(([[
+      local mp = require "multiprocessing"
+      local ok, e = pcall(mp.Client, %q)
+      print(ok, mp.iserror(e, "ProcessError") or mp.iserror(e, "AuthenticationError"))
+    ]]):format(l.address), { command = other })
+    assert.equal("false\ttrue\n", out)
+    helper.raises("TimeoutError", l.accept, l, 0.1)
+  end)
+
+end)
+
+describe("A stranger's datagram to a bell", function()
+  -- the names of a process's sockets in the abstract namespace
+  local function bells(pid)
+    local inodes, names = {}, {}
+    for inode in output_of("ls -l /proc/" .. pid .. "/fd"):gmatch "socket:%[(%d+)%]" do
+      inodes[inode] = true
+    end
+    for line in io.lines "/proc/net/unix" do
+      local inode, name = line:match "(%d+) @(%x+)$"
+      if inodes[inode] then names[#names + 1] = name end
+    end
+    return names
+  end
+
+  it("wakes its owner for nothing", function()
+    if not os.execute "python3 -c 'import socket' 2>/dev/null" then
+      return pending "python3 plays the stranger"
+    end
+    local a, b = mp.Pipe()
+    local rung = mp.Queue()
+    local ringer = mp.Process{ args = { mp.getpid() }, target = function(pid)
+      local names
+      repeat names = bells(pid) until #names > 0
+      rung:put(#names)
+      assert(os.execute("python3 -c 'import socket, sys\n"
+        .. "s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
+        .. "s.setblocking(False)\n"
+        .. "for n in sys.argv[1:] * 1000:\n"
+        .. " try: s.sendto(b\"rubbish\", b\"\\0\" + n.encode())\n"
+        .. " except BlockingIOError: pass' " .. table.concat(names, " ")))
+    end }
+    ringer:start()
+    local began = mp.now()
+    assert.same({}, mp.wait({ a }, 0.5))
+    assert.is_true(mp.now() - began >= 0.5)
+    assert.is_true(ringer:join(20))
+    assert.equal(0, ringer.exitcode)
+    assert.is_true(rung:get(true, 0) > 0)
+    b:send "now"
+    assert.same({ a }, mp.wait({ a }, 20))
+    assert.equal("now", a:recv())
+  end)
+end)
+
+describe("A handshake", function()
+  -- what a stranger's program says first; `hello` is the listener's line, K the key's hash
+  local strangers <const> = {
+    ["that is replayed"] = [[
+line = answer(hello)
+for again in range(2):
+    s.sendall(line)
+    verdict = f.readline()
+    if again == 0:
+        assert verdict.startswith(b"ok"), verdict
+        s, f = connect()
+        assert f.readline().strip() != hello
+]],
+    ["that sends the listener's own words back"] = [[
+s.sendall(hello + b"\n")
+verdict = f.readline()
+]],
+    ["with the listener's proof for a client's"] = [[
+nonce = hello.split()[-1]
+s.sendall(b"mplua 1 frames " + nonce + b" " + proof(b"listener", hello, nonce) + b"\n")
+verdict = f.readline()
+]],
+    ["that is cut short"] = "s.sendall(answer(hello)[:-3] + b'\\n')\nverdict = f.readline()",
+    ["without end"] = [[
+try:
+    for _ in range(100): s.sendall(b"x" * 1000)
+    verdict = f.readline()
+except OSError: verdict = b""
+]],
+  }
+  for what, says in pairs(strangers) do
+    it(what .. " is refused, and the listener lives on", function()
+      if not os.execute "python3 -c 'import hmac' 2>/dev/null" then
+        return pending "python3 plays the stranger"
+      end
+      local l <close> = mp.Listener{ authkey = "k" }
+      local path = os.tmpname()
+      local file = io.open(path, "w")
+      file:write(([[
+import hashlib, hmac, os, socket
+K = hashlib.sha256(b"k").digest()
+def connect():
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(%q)
+    return s, s.makefile("rb")
+def proof(who, *words):
+    return hmac.new(K, who + b"".join(words), "sha256").hexdigest().encode()
+def answer(hello):
+    nonce = os.urandom(32).hex().encode()
+    return b"mplua 1 frames " + nonce + b" " + proof(b"client", hello, nonce) + b"\n"
+s, f = connect()
+hello = f.readline().strip()
+]]):format(l.address), says, "\nassert not verdict.startswith(b'ok'), verdict\n")
+      file:close()
+      local p = mp.Process{ target = function() assert(os.execute("python3 " .. path)) end }
+      p:start()
+      helper.eventually(function()
+        pcall(l.accept, l, 0.05)
+        return p:join(0)
+      end, 30)
+      os.remove(path)
+      assert.equal(0, p.exitcode)
+      local good = mp.Process{ target = function()
+        mp.Client(l.address, { authkey = "k" }):send "good"
+      end }
+      good:start()
+      local conn <close> = l:accept(20)
+      assert.equal("good", conn:recv())
+      assert.is_true(good:join(20))
+    end)
+  end
+end)
