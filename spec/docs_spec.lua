@@ -190,11 +190,16 @@ local function exists(path)
   return file ~= nil
 end
 
-local LINKING <const> = table.move(PAGES, 1, #PAGES, 1, { "docs/architecture.md",
-  "docs/wire-format.md", "scripts/tutorial/README.md" })
+-- all pages, also those without scripts that are run here
+local function all_pages()
+  local pipe <close> = assert(io.popen "ls README.md docs/*.md scripts/tutorial/README.md")
+  local pages = {}
+  for page in pipe:lines() do pages[#pages + 1] = page end
+  return pages
+end
 
 describe("links", function()
-  for _, page in ipairs(LINKING) do
+  for _, page in ipairs(all_pages()) do
     it("of " .. page .. " lead somewhere", function()
       local folder = page:match "^.*/" or ""
       for target in read(page):gmatch "%]%(([^)#%s]+)[^)]*%)" do
