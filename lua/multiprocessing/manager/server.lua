@@ -424,9 +424,11 @@ function Server:_rest(now)
   self.tasks:wake(set)
 end
 
+-- Who answers a client in a pcall catches Ctrl-C with it: so it is looked for here, too.
 function Server:_loop()
   self.look_at = 0
-  while not self.stopping do
+  local seen <const> = process.interrupt_seen()
+  while not self.stopping and process.interrupt_seen() == seen do
     local now = system.now()
     local came = self:_take(now)
     if came and not self.active then
