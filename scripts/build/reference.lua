@@ -19,7 +19,8 @@ local mp = require "multiprocessing"
 local M = {}
 
 local CHAPTERS <const> = {
-  { "Processes", "process.lua", "parent.lua", "ending.lua", "now", "sleep", "getpid", "cpu_count", "kill" },
+  { "Processes", "process.lua", "parent.lua", "ending.lua", "now", "sleep", "getpid",
+    "cpu_count", "kill" },
   { "Start methods", "get_all_start_methods", "set_start_method", "get_start_method",
     "get_context", "set_executable", "set_forkserver_preload" },
   { "Pools", "pool/" },
