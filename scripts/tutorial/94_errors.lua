@@ -2,7 +2,7 @@
 --
 -- Output:
 --   a condition: Empty, the queue is empty: true
---   misuse is a string: unknown option 'max' to 'Queue'
+--   misuse is a string: unknown option 'max' to 'Queue' (there are: maxsize)
 --   from a worker: RemoteError, also an Empty: true
 --   its process: true, its traceback: true
 
