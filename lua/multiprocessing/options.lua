@@ -84,4 +84,12 @@ function M.check_self(self, class, method, level)
     method, class), 3 + (level or 0))
 end
 
+--- make(...), whose errors become errors at the line of the user who called the constructor. That
+--- one's own frame must be gone: this is its tail call.
+function M.build(make, ...)
+  local ok, made = pcall(make, ...)
+  if ok then return made end
+  error(made, type(made) == "string" and 2 or 0)
+end
+
 return M

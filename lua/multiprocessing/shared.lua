@@ -27,13 +27,7 @@ local function check_lock(name, lock)
     "boolean, Lock or RLock", lock, 1)
 end
 
--- an error of C becomes one at the line of the user who called the constructor (whose own frame is
--- gone: build is its tail call)
-local function build(make, ...)
-  local ok, made = pcall(make, ...)
-  if ok then return made end
-  error(made, type(made) == "string" and 2 or 0)
-end
+local build <const> = options.build
 
 -- Value ---------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ struct list_case {
   uint32_t handle, shared_handle;
   uint64_t blocks;
   int n, n_after;
+  int popped; /* elements that were there before the first, and are gone */
   uint64_t before[MOST], after[MOST];
   uint64_t i, id; /* of the operation */
 };
@@ -73,8 +74,11 @@ static int setup(struct mp_arena *a, void *ctx) {
   if (make_shared(a, &c->shared, &c->shared_handle) < 0 ||
       mp_list_create(a, &c->off, &c->handle) < 0)
     return -1;
-  for (int i = 0; i < c->n; i++)
-    if (append(a, c, list_at(a, c), c->before[i]) < 0)
+  for (int i = -c->popped; i < c->n; i++)
+    if (append(a, c, list_at(a, c), i < 0 ? 41 : c->before[i]) < 0)
+      return -1;
+  for (int i = 0; i < c->popped; i++)
+    if (mp_list_pop(a, list_at(a, c), 0, NULL) != 1)
       return -1;
   return 0;
 }
@@ -320,7 +324,10 @@ int main(void) {
   take("remove, far in", op_remove, 30, 5);
   extend("extend", 2, 4);
   extend("extend, the array grows", 7, 6);
-  struct list_case c = row(7, 2, 0);
+  struct list_case c = {.n = 2, .n_after = 3, .popped = 3, .id = 11,
+                        .before = {5, 6}, .after = {11, 5, 6}};
+  run("insert before the first", op_insert, &c);
+  c = row(7, 2, 0);
   run("get, large", op_get, &c);
   run("snapshot", op_snapshot, &c);
   turn("reverse", op_reverse, 7);

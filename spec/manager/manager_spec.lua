@@ -40,6 +40,11 @@ describe("Manager", function()
       assert.matches("^spec/manager/manager_spec.lua:%d+: bad argument #1 to '" .. name
         .. "' %(table expected, got integer", error_of(function() m[name](m, 5) end))
     end
+    local here = "^spec/manager/manager_spec.lua:%d+: "
+    assert.matches(here .. "bad key", error_of(function() m:dict{ [{}] = 1 } end))
+    assert.matches(here .. "bad name", error_of(function() m:Namespace{ 1 } end))
+    assert.matches(here .. "a list cannot hold nil", error_of(function() m:list{ 1, nil, 3 } end))
+    assert.matches(here .. ".*a sequence expected", error_of(function() m:list{ a = 1 } end))
   end)
 
   it("makes nothing after shutdown; what it made goes on", function()

@@ -74,6 +74,8 @@ void mp_dict_set_value(lua_State *L, struct mp_dict *d,
   mp_value_done(L, e);
   if (rc < 0)
     mp_dict_raise(L, rc, "set");
+  if (mp_value_is_long(&v))
+    mp_gc_charge(L, v.p.size);
 }
 
 /* --- all of it ------------------------------------------------------------ */

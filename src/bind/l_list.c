@@ -146,6 +146,8 @@ static int insert(lua_State *L, struct mp_list *l, uint64_t i, int arg) {
     rc = mp_list_insert(mp_arena_if_any(), l, i, &v);
   while (mp_lock_again(L, &l->lock, rc, &taken));
   mp_value_done(L, e);
+  if (rc == 0 && mp_value_is_long(&v))
+    mp_gc_charge(L, v.p.size);
   return rc;
 }
 

@@ -87,7 +87,8 @@ Dict.setdefault = Dict.setdefault
 --- `d[k] = f(d[k])` under the dict's lock, while no other process can change the dict; others
 --- read the old value meanwhile. `f` runs once, in this process, and may use the dict; nil removes
 --- the key; when `f` raises, the value stays. The lock of a process that dies in `f` goes to the
---- next one. Do not take two dicts' locks in different orders.
+--- next one. An `f` that waits for somebody who wants to change the dict waits for ever; so do two
+--- processes that update two dicts inside each other, in different orders.
 ---
 --- *Raises* what `f` raises; `SerializationError`: then nothing was changed.
 --- *Blocks* while another process is in `update(k, f)`.
@@ -169,9 +170,9 @@ Dict.clear = Dict.clear
 function M.new(t)
   if t == nil then return core.dict() end
   local meta = getmetatable(t)
-  if meta == core.dict_meta or meta == core.space_meta then return core.dict(meta.__copy(t)) end
+  if meta == core.dict_meta or meta == core.space_meta then t = meta.__copy(t) end
   options.check(type(t) == "table", 1, "dict", "table", t)
-  return core.dict(t)
+  return options.build(core.dict, t)
 end
 
 return M

@@ -259,9 +259,12 @@ end
 ---@return multiprocessing.list
 function M.new(t)
   if t == nil then return core.list() end
-  if getmetatable(t) == core.meta then return core.list(t:copy()) end
+  if getmetatable(t) == core.meta then t = t:copy() end
   options.check(type(t) == "table", 1, "list", "table", t)
-  return core.list(t)
+  if #t == 0 and next(t) ~= nil and t.n == nil then
+    error("bad argument #1 to 'list' (a sequence expected, got a table with other keys)", 2)
+  end
+  return options.build(core.list, t)
 end
 
 

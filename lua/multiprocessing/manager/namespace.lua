@@ -28,11 +28,9 @@ local M = {}
 function M.new(t)
   if t == nil then return core.Namespace() end
   local meta = getmetatable(t)
-  if meta == core.dict_meta or meta == core.space_meta then
-    return core.Namespace(meta.__copy(t))
-  end
+  if meta == core.dict_meta or meta == core.space_meta then t = meta.__copy(t) end
   options.check(type(t) == "table", 1, "Namespace", "table", t)
-  return core.Namespace(t)
+  return options.build(core.Namespace, t)
 end
 
 return M
