@@ -214,9 +214,14 @@ local client_options <const> = {
 --- *Python*: `multiprocessing.connection.Client`.
 ---
 ---     local listener <close> = mp.Listener{ authkey = "secret" }
----     mp.Process{ target = function() listener:accept(60):send("welcome") end }:start()
----     local conn <close> = mp.Client(listener.address, { authkey = "secret" })
----     print(conn:recv())                        --> welcome
+---     local function client(address)
+---       local conn <close> = mp.Client(address, { authkey = "secret" })
+---       print(conn:recv())                      --> welcome
+---     end
+---     local p = mp.Process{ target = client, args = { listener.address } }
+---     p:start()
+---     listener:accept(60):send("welcome")
+---     p:join()
 ---@param address string "host:port" or a path
 ---@param o? table `authkey` string; `code` boolean, functions may pass if the listener allows them
 --- (path only), default true; `format`, `limit` as the listener's; `timeout` seconds

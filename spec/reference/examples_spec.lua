@@ -29,13 +29,31 @@ local function run(job)
   return { lines = lines, how = how, code = code }
 end
 
+-- Those that start processes run by every start method, unless they choose one.
+local function methods_of(code)
+  if code:find "start_method" or code:find "get_context" then return { "fork" } end
+  for _, word in ipairs { "mp%.Process", "Pool", "MyManager", "parallel" } do
+    if code:find(word) then return { "fork", "spawn", "forkserver" } end
+  end
+  return { "fork" }
+end
+
+local PREFIX <const> = [[%s -e 'require "multiprocessing".set_start_method("%s", true)']]
+
+-- Results by the example's number and the method.
 local function run_all()
-  local jobs = {}
+  local jobs, results = {}, {}
   for i, example in ipairs(examples) do
-    jobs[i] = { code = example.code, interpreter = helper.interpreter }
+    results[i] = {}
+    for _, method in ipairs(methods_of(example.code)) do
+      local interpreter = method == "fork" and helper.interpreter
+        or PREFIX:format(helper.interpreter, method)
+      jobs[#jobs + 1] = { code = example.code, interpreter = interpreter, i = i, method = method }
+    end
   end
   local pool <close> = mp.Pool(4)
-  return pool:map(run, jobs, 1)
+  for k, result in pool:imap(run, jobs) do results[jobs[k].i][jobs[k].method] = result end
+  return results
 end
 
 local results = run_all()
@@ -48,13 +66,14 @@ end
 
 describe("the example", function()
   for i, example in ipairs(examples) do
-    it("of " .. example.title, function()
-      local result = results[i]
-      local where = ("%s\n%s\n%s"):format(example.where, example.code,
-        table.concat(result.lines, "\n"))
-      assert.truthy(example.says, where .. "does not say what comes of it, with -->")
-      assert.same(squeezed(example.expected), result.lines, where)
-      assert.same({ "exit", 0 }, { result.how, result.code }, where)
-    end)
+    for method, result in pairs(results[i]) do
+      it(("of %s (%s)"):format(example.title, method), function()
+        local where = ("%s\n%s\n%s"):format(example.where, example.code,
+          table.concat(result.lines, "\n"))
+        assert.truthy(example.says, where .. "does not say what comes of it, with -->")
+        assert.same(squeezed(example.expected), result.lines, where)
+        assert.same({ "exit", 0 }, { result.how, result.code }, where)
+      end)
+    end
   end
 end)

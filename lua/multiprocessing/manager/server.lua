@@ -480,8 +480,10 @@ end
 --- *Blocks* until then.
 --- *Python*: `Server.serve_forever`, which ends the process.
 ---
+---     local Client = mp.BaseManager:extend "Client"
+---     Client:register "control"
 ---     local function client(address)
----       local m = MyManager{ address = address, authkey = "abracadabra" }:connect()
+---       local m = Client{ address = address, authkey = "abracadabra" }:connect()
 ---       print(m:control():stop())
 ---     end
 ---     mp.Process{ target = client, args = { server.address } }:start()
