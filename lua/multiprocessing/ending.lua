@@ -5,6 +5,7 @@
 -- killed does none of it; its daemons see that by themselves.
 
 local core = require "multiprocessing.core.process"
+local traceback = require "multiprocessing.traceback"
 
 local M = {}
 
@@ -40,7 +41,9 @@ local function run_exit_functions()
   while #exit_functions > 0 do
     local f = table.remove(exit_functions)
     local ok, failure = M.try(f)
-    if not ok then io.stderr:write("Error in at_exit function:\n", failure.text, "\n") end
+    if not ok then
+      io.stderr:write("Error in at_exit function:\n", traceback.users_part(failure.text), "\n")
+    end
   end
 end
 

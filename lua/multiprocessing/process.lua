@@ -10,6 +10,7 @@ local errors = require "multiprocessing.errors"
 local parent = require "multiprocessing.parent"
 local process_options = require "multiprocessing.process_options"
 local system = require "multiprocessing.core.system"
+local traceback = require "multiprocessing.traceback"
 
 local M = {}
 
@@ -380,29 +381,28 @@ end
 local function status_of(code)
   if code == nil or code == true then return 0 end
   if code == false then return 1 end
-  return math.tointeger(code) and math.tointeger(code) & 0xff or 1
+  return math.tointeger(code) & 0xff
+end
+
+-- os.exit's own check comes too late: when all that belongs to the end is done.
+local function check_code(code)
+  if code == nil or type(code) == "boolean" or math.tointeger(code) then return end
+  check(math.type(code) == "float", 3, "bad argument #1 to 'exit' (number expected, got %s)",
+    type(code))
+  check(false, 3, "bad argument #1 to 'exit' (number has no integer representation)")
 end
 
 --- Stands in for os.exit, so that it is a normal end.
 function M.exit(code, close)
+  check_code(code)
   if is_child then leave(status_of(code)) end
   at_end_once()
   os_exit(code, close)
 end
 
--- The user's part of a traceback: above it are the frames of this library that called his.
-local function without_callers(text)
-  local kept = {}
-  for line in text:gmatch "[^\n]+" do
-    if line:find("lua/multiprocessing/process.lua:", 1, true) then break end
-    kept[#kept + 1] = line
-  end
-  return #kept > 2 and table.concat(kept, "\n") or text
-end
-
 local function report(self, failure)
   io.stdout:flush()
-  io.stderr:write(("Process %s:\n%s\n"):format(self.name, without_callers(failure.text)))
+  io.stderr:write(("Process %s:\n%s\n"):format(self.name, traceback.users_part(failure.text)))
 end
 
 local births = {}

@@ -138,16 +138,75 @@ describe("a pool", function()
   end)
 end)
 
-describe("the traceback of a process", function()
-  it("ends where this library's frames begin", function()
-    local output = require("spec.helper").run [[
+describe("a report on stderr", function()
+  local run = require("spec.helper").run
+
+  local function has_no_frames_of_ours(output)
+    assert.is_nil(output:find("lua/multiprocessing/", 1, true), output)
+    assert.is_nil(output:find("xpcall", 1, true), output)
+  end
+
+  it("of a process ends where this library's frames begin", function()
+    local output = run [[
       local mp = require "multiprocessing"
       local function fail() error "oh" end
       local p = mp.Process{ target = function() fail() end }
       p:start()
       p:join()
     ]]
-    assert.matches("Process Process%-1:\nSCRIPT:2: oh\nstack traceback:\n", output)
-    assert.is_nil(output:find("multiprocessing/", 1, true))
+    assert.matches("^Process Process%-1:\nSCRIPT:2: oh\nstack traceback:\n", output)
+    assert.matches("SCRIPT:2: in .-SCRIPT:3: in ", output)
+    has_no_frames_of_ours(output)
+  end)
+
+  it("of a process shows who has called what is ours", function()
+    local output = run [[
+      local mp = require "multiprocessing"
+      local function too_early() mp.Process{ target = print }:join() end
+      local p = mp.Process{ target = function() too_early() end }
+      p:start()
+      p:join()
+    ]]
+    assert.matches("SCRIPT:2: cannot join Process%-1:1: it has not been started", output)
+    assert.matches("SCRIPT:2: in .-SCRIPT:3: in [^\n]*\n$", output)
+  end)
+
+  it("of at_exit and of callbacks, too", function()
+    local output = run [[
+      local mp = require "multiprocessing"
+      mp.at_exit(function() error "late" end)
+      local pool <close> = mp.Pool(1)
+      pool:apply_async(type, { 1 }, { callback = function() error "back" end }):wait()
+    ]]
+    assert.matches("Error in the callback of a pool:\nSCRIPT:4: back\n", output)
+    assert.matches("Error in at_exit function:\nSCRIPT:2: late\n", output)
+    has_no_frames_of_ours(output)
+  end)
+
+  it("of a message with lines of its own keeps them", function()
+    local users_part = require("multiprocessing.traceback").users_part
+    assert.equal("a\n\nb", users_part "a\n\nb")
+    local text = "a\n\nb\nstack traceback:\n\tx.lua:1: in main chunk"
+    assert.equal(text, users_part(text))
+    assert.equal(text, users_part(text .. "\n\tlua/multiprocessing/process.lua:1: in method 'run'\n"
+      .. "\t[C]: in function 'xpcall'\n\tlua/multiprocessing/ending.lua:1: in function 'try'"))
+  end)
+end)
+
+describe("os.exit", function()
+  it("refuses what is no number before anything has ended", function()
+    local output, status = require("spec.helper").run [[
+      local mp = require "multiprocessing"
+      mp.at_exit(function() print "the end" end)
+      print(pcall(function() os.exit("soon") end))
+      print(pcall(function() os.exit(1.5) end))
+      os.exit(3.0)
+    ]]
+    assert.equal([[
+false	SCRIPT:3: bad argument #1 to 'exit' (number expected, got string)
+false	SCRIPT:4: bad argument #1 to 'exit' (number has no integer representation)
+the end
+]], output)
+    assert.equal(3, status)
   end)
 end)

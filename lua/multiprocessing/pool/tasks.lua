@@ -6,6 +6,7 @@
 -- Job 0 is where workers report that their initializer failed.
 
 local errors = require "multiprocessing.errors"
+local traceback = require "multiprocessing.traceback"
 
 local M = {}
 
@@ -190,10 +191,10 @@ end
 -- errors ------------------------------------------------------------------------------------
 
 -- the runner's own frames tell the user nothing
-local function trim(traceback)
-  if not traceback then return nil end
+local function trim(text)
+  if not text then return nil end
   local lines = {}
-  for line in traceback:gmatch "[^\n]+" do lines[#lines + 1] = line end
+  for line in text:gmatch "[^\n]+" do lines[#lines + 1] = line end
   while #lines > 1 and lines[#lines]:find("[C]: in", 1, true) do lines[#lines] = nil end
   for i = #lines, 1, -1 do
     if lines[i]:find("multiprocessing/pool/worker.lua", 1, true) then
@@ -245,7 +246,7 @@ local function call_back(what, f, ...)
   local ok, e = xpcall(f, with_traceback, ...)
   if ok then return end
   if e.interrupt then error(e.interrupt, 0) end
-  report(what, e.text)
+  report(what, traceback.users_part(e.text))
 end
 
 --- Shows how far the jobs are. May raise `interrupted!` only.
