@@ -186,6 +186,7 @@ describe("make deb", function()
     local values = { F = folder.path, DEB = deb }
     -- a system of its own that has the packages of this one
     assert.equal("installed\nremoved", shell([[
+      export PATH="$PATH:/usr/sbin:/sbin"
       mkdir -p "$F/var/lib/dpkg/info" "$F/var/lib/dpkg/updates" "$F/var/lib/dpkg/triggers"
       cp /var/lib/dpkg/status "$F/var/lib/dpkg/status"
       touch "$F/var/lib/dpkg/available"
