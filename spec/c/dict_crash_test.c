@@ -13,7 +13,7 @@
 #include "store/dict.h"
 #include "stored_helper.h"
 
-enum { X = 1000, MANY = 12 };
+enum { X = 1000, MANY = 9 };
 
 /* `before` other keys 0, 1... are there; X is `old`, and becomes `new`. */
 struct dict_case {

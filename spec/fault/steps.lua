@@ -185,6 +185,27 @@ function steps.memory(ctx)
   if not ok then error(err, 0) end
 end
 
+function steps.store(ctx)
+  local m = ctx.Manager()
+  local d, l = m:dict{ a = 1, t = { ("x"):rep(3000) } }, m:list{ 1, { 2 }, ("y"):rep(2000) }
+  right(#d.t[1] == 3000 and d:copy().a == 1 and l:copy()[2][1] == 2, "first contents")
+  for i = 1, 100 do d[i] = ("v"):rep(i * 13) end
+  d:update{ a = 2, b = m:dict{ deep = { l } } }
+  right(d.a == 2 and d.b.deep[1] == l, "update of a table")
+  right(d:update("a", function(n) return n + 1 end) == 3 and d:incr("a") == 4, "update")
+  l:extend{ 5, { 6 }, 4 }
+  l:remove{ 6 }
+  l:reverse()
+  right(l[1] == 4 and #l == 5 and l:index{ 2 } == 4, "the list")
+  finished(run(ctx, function(dict, list)
+    for i = 1, 100 do dict[i] = nil end
+    list:append(dict:pop "t")
+  end, d, l))
+  right(#d == 2 and #l[6][1] == 3000, "what the child did")
+  d:clear()
+  right(#d == 0, "clear")
+end
+
 function steps.locks(ctx)
   local lock, rlock, event = ctx.Lock(), ctx.RLock(), ctx.Event()
   local units, bounded = ctx.Semaphore(2), ctx.BoundedSemaphore(2)
