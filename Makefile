@@ -52,7 +52,7 @@ Q    := $(if $(V),,@)
 note  = $(if $(V),,@echo "  $(1) $(patsubst $(BUILD)/%,%,$@)")
 
 .PHONY: all deps ensure demo test ctest lint asan ubsan valgrind fuzz faults \
-        stress bench figures install uninstall deb clean help
+        crashpoints stress bench figures install uninstall deb clean help
 .DELETE_ON_ERROR:
 
 all: ensure
@@ -198,6 +198,10 @@ fuzz: all ## libFuzzer on the decoder, SECONDS=60
 	@sh scripts/build/deps fuzz
 	@spec/fuzz/run $(or $(SECONDS),60)
 
+crashpoints: ensure ## operations killed at every instruction that mattered
+	@$(MAKE) -s --no-print-directory ctests
+	@spec/run $(wildcard spec/c/*_crash_test.c)
+
 # What spec/fault/steps.lua does, with each call that takes something from the
 # machine failing once; POINTS=n tries about n a part, STEPS="map unix" some.
 $(BUILD)/fault/fault.so: $(wildcard spec/fault/*.c spec/fault/*.h)
@@ -286,6 +290,6 @@ clean: ## remove all that was built
 	rm -rf build mplua multiprocessing.so
 
 help: ## this list
-	@echo "make          build ./mplua and ./multiprocessing.so"
+	@echo "make             build ./mplua and ./multiprocessing.so"
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
-	  awk -F'|' '{printf "make %-9s %s\n", $$1, $$2}'
+	  awk -F'|' '{printf "make %-11s %s\n", $$1, $$2}'

@@ -305,7 +305,7 @@ static void crash_enumerate(const struct crash_case *c, struct mp_arena *a) {
 }
 
 /* Every point of one case.  The number of faults. */
-static long crash_points(const struct crash_case *c) {
+static inline long crash_points(const struct crash_case *c) {
   int64_t grace = mp_slot_grace;
   memset(&crash_last, 0, sizeof crash_last);
   struct mp_arena *a = malloc(sizeof *a);

@@ -9,76 +9,8 @@
 
 #include "crash.h"
 
-#include "base/code.h"
-#include "os/clock.h"
+#include "queue_helper.h"
 #include "store/pipe.h"
-#include "store/queue.h"
-
-/* --- this process --------------------------------------------------------- */
-
-/* In a copy of the arena the survivor is a new process; what setup's handles
-** are is known to the slot that setup had. */
-static void be_the_one_of_setup(struct mp_arena *a) {
-  for (uint32_t i = 0; i < mp_head(a)->slot_top; i++) {
-    struct mp_slot *s = mp_slot_at(a, i);
-    if (s->pid != (int32_t)getpid() || s->handle_top == 0)
-      continue;
-    a->self_slot = s;
-    atomic_store(&a->self_proc, mp_proc_of(a, s));
-    atomic_store(&a->self_pid, (int32_t)getpid());
-    return;
-  }
-}
-
-static const char *nothing_left(struct mp_arena *a, uint64_t blocks) {
-  struct mp_arena_stats s;
-  mp_arena_stats(a, &s);
-  return s.blocks > blocks ? "a block is left" : NULL;
-}
-
-/* --- messages ------------------------------------------------------------- */
-
-struct note {
-  uint64_t id;
-  uint64_t size;
-};
-
-static void fill(const void *source, void *dst) {
-  const struct note *n = source;
-  memset(dst, (int)n->id, n->size);
-}
-
-static struct mp_parcel parcel(const struct note *n) {
-  struct mp_parcel p = {.size = n->size, .fill = fill, .source = n};
-  return p;
-}
-
-/* The id of a whole message, or -1. */
-static int id_of(const struct mp_item *item) {
-  const unsigned char *p = item->data;
-  for (uint64_t i = 1; i < item->size; i++)
-    if (p[i] != p[0])
-      return -1;
-  return p[0];
-}
-
-static int put(struct mp_arena *a, struct mp_queue *q, uint64_t id,
-               uint64_t size) {
-  struct note n = {id, size};
-  struct mp_parcel p = parcel(&n);
-  return mp_queue_put(a, q, &p, 0);
-}
-
-static int get(struct mp_arena *a, struct mp_queue *q) {
-  unsigned char small[MP_INLINE_MAX];
-  struct mp_item item;
-  int rc = mp_queue_get(a, q, small, &item, 0);
-  if (rc < 0)
-    return rc;
-  int id = id_of(&item);
-  mp_item_free(a, &item);
-  return id;
-}
 
 /* --- queues --------------------------------------------------------------- */
 
@@ -215,6 +147,54 @@ static const char *check_task_done(struct mp_arena *a, void *ctx) {
   if (q->undone != (uint64_t)c->before && q->undone + 1 != (uint64_t)c->before)
     return "the undone are not counted";
   return drain(a, c, c->before - (int)n + 1, (int)n);
+}
+
+/* Waits are counted: the dead must not be in anybody's way. */
+static int op_get_none(struct mp_arena *a, void *ctx) {
+  unsigned char small[MP_INLINE_MAX];
+  struct mp_item item;
+  int64_t deadline = mp_now() + 2 * MP_MS;
+  int rc;
+  do
+    rc = mp_queue_get(a, queue_at(a, ctx), small, &item, deadline);
+  while (rc == -EINTR);
+  return rc == MP_EEMPTY ? 0 : -1;
+}
+
+static int op_join(struct mp_arena *a, void *ctx) {
+  int64_t deadline = mp_now() + 2 * MP_MS;
+  int rc;
+  do
+    rc = mp_queue_join(a, queue_at(a, ctx), deadline);
+  while (rc == -EINTR);
+  return rc == -ETIMEDOUT ? 0 : -1;
+}
+
+/* A name that no socket has: whoever rings it takes it off the list. */
+static int op_watch(struct mp_arena *a, void *ctx) {
+  const uint32_t bell = 0x7ffffff1;
+  struct mp_queue *q = queue_at(a, ctx);
+  int rc = mp_watch_add(a, &q->guard, &q->watch, bell);
+  if (rc == 0)
+    rc = put(a, q, 9, 20);
+  mp_watch_remove(a, &q->guard, &q->watch, bell);
+  return rc < 0 || get(a, q) != 9 ? -1 : 0;
+}
+
+static const char *check_watch(struct mp_arena *a, void *ctx) {
+  struct queue_case *c = ctx;
+  struct mp_queue *q = queue_at(a, c);
+  mp_watch_ring(a, &q->guard, &q->watch);
+  if (mp_watch_any(&q->watch))
+    return "a dead watcher stays on the list";
+  if (get(a, q) < 0 && mp_queue_count(a, q) != 0)
+    return "the queue is damaged";
+  return drain(a, c, 1, 0);
+}
+
+static const char *check_same(struct mp_arena *a, void *ctx) {
+  struct queue_case *c = ctx;
+  return drain(a, c, 1, c->before);
 }
 
 static int op_shutdown(struct mp_arena *a, void *ctx) {
@@ -414,6 +394,9 @@ int main(void) {
   queue_points("task_done", op_task_done, check_task_done, j, 2, 20);
   queue_points("shutdown", op_shutdown, check_shutdown, j, 3, 2500);
   queue_points("drop", op_drop, check_drop, 0, 3, 2500);
+  queue_points("get, nothing there", op_get_none, check_same, 0, 0, 20);
+  queue_points("join, not all done", op_join, check_same, j, 2, 20);
+  queue_points("watch", op_watch, check_watch, 0, 0, 20);
   pipe_points("send", op_send, check_send, 1, 20);
   pipe_points("send, block", op_send, check_send, 1, 2500);
   pipe_points("recv", op_recv, check_recv, 2, 20);

@@ -5,10 +5,9 @@
 */
 
 #include <limits.h>
-#include <sys/prctl.h>
 
 #include "base/code.h"
-#include "crash.h"
+#include "crash_pair.h"
 #include "os/clock.h"
 #include "store/cells.h"
 #include "sync/barrier.h"
@@ -31,11 +30,6 @@ static void *body(struct mp_arena *a, const struct ctx *c) {
   return mp_at(a, c->off);
 }
 
-/* No child outlives this program. */
-static void prctl_die(void) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-}
-
 /* --- a live waiter -------------------------------------------------------- */
 
 static int sit(struct mp_arena *a, struct ctx *c,
@@ -47,7 +41,7 @@ static int sit(struct mp_arena *a, struct ctx *c,
     return -1;
   c->sitter = fork();
   if (c->sitter == 0) {
-    prctl_die();
+    crash_die_with_parent();
     if (mp_slot_enter(a, p) < 0 || take(a, c) < 0 || write(ready[1], "x", 1) < 0)
       _exit(1);
     for (;;)
@@ -60,7 +54,8 @@ static int sit(struct mp_arena *a, struct ctx *c,
   return rc;
 }
 
-static void dismiss(struct ctx *c) {
+static void dismiss(void *p) {
+  struct ctx *c = p;
   if (c->sitter > 0) {
     kill(c->sitter, SIGKILL);
     waitpid(c->sitter, NULL, 0);
@@ -479,18 +474,6 @@ static const struct crash_case alone[] = {
 
 /* --- pairs ---------------------------------------------------------------- */
 
-/*
-** A is stopped at its n-th change; B runs into it; A is killed; B must end, by
-** its own deadline at the latest, and the survivor must find all whole.
-*/
-struct pair {
-  const char *name;
-  int (*setup)(struct mp_arena *a, void *ctx);
-  int (*first)(struct mp_arena *a, void *ctx);
-  int (*second)(struct mp_arena *a, void *ctx); /* < 0: fault */
-  const char *(*check)(struct mp_arena *a, void *ctx);
-};
-
 static int second_lock(struct mp_arena *a, void *p) {
   return op_acquire_release(a, p);
 }
@@ -598,101 +581,24 @@ static int first_wait_barrier(struct mp_arena *a, void *p) {
   return second_pass(a, p);
 }
 
-static const struct pair pairs[] = {
-    {"lock, lock", make_lock, op_acquire_release, second_lock, check_lock},
-    {"take over, lock", make_abandoned, op_acquire_release, second_lock,
-     check_lock},
-    {"rlock, rlock", make_rlock, op_nested, second_lock, check_lock},
-    {"post, take", make_sem_empty, first_post, second_take, check_sem_few},
-    {"bounded, bounded", make_bounded, op_bounded, second_bounded,
-     check_bounded},
-    {"set, wait", make_event, op_event, second_event, check_event},
-    {"notify, wait", make_condition, op_notify, second_wait, check_condition},
-    {"wait, notify", make_condition, op_wait, second_notify, check_condition},
-    {"barrier, barrier", make_barrier_empty, first_wait_barrier, second_pass,
-     check_barrier},
+#define PAIR(n, s, f, g, c) {n, s, f, g, c, &ctx, dismiss}
+
+static const struct crash_pair pairs[] = {
+    PAIR("lock, lock", make_lock, op_acquire_release, second_lock, check_lock),
+    PAIR("take over, lock", make_abandoned, op_acquire_release, second_lock,
+         check_lock),
+    PAIR("rlock, rlock", make_rlock, op_nested, second_lock, check_lock),
+    PAIR("post, take", make_sem_empty, first_post, second_take, check_sem_few),
+    PAIR("bounded, bounded", make_bounded, op_bounded, second_bounded,
+         check_bounded),
+    PAIR("set, wait", make_event, op_event, second_event, check_event),
+    PAIR("notify, wait", make_condition, op_notify, second_wait,
+         check_condition),
+    PAIR("wait, notify", make_condition, op_wait, second_notify,
+         check_condition),
+    PAIR("barrier, barrier", make_barrier_empty, first_wait_barrier,
+         second_pass, check_barrier),
 };
-
-/* The child that runs second; its exit status, -1 when it hangs. */
-static int run_second(const struct pair *pr, struct mp_arena *a, pid_t victim) {
-  mp_proc p;
-  int status;
-  if (crash_slot(a, &p) < 0)
-    return -1;
-  fflush(NULL);
-  pid_t pid = fork();
-  if (pid == 0) {
-    prctl_die();
-    _exit(mp_slot_enter(a, p) < 0 || pr->second(a, &ctx) < 0);
-  }
-  mp_slot_set_pid(a, p, pid);
-  mp_sleep_until(mp_now() + 2 * MP_MS);
-  kill(victim, SIGKILL);
-  waitpid(victim, &status, 0);
-  for (int i = 0; i < 5000; i++) {
-    if (waitpid(pid, &status, WNOHANG) == pid)
-      return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    mp_sleep_until(mp_now() + 1 * MP_MS);
-  }
-  kill(pid, SIGKILL);
-  waitpid(pid, &status, 0);
-  return -1;
-}
-
-static long pair_fault(const struct pair *pr, long n, const char *why) {
-  printf("  %s: A at %ld: %s\n", pr->name, n, why);
-  return 1;
-}
-
-/* A at its n-th change.  1: fault, 0: well, -1: A has no n-th change. */
-static long pair_at(const struct pair *pr, long n) {
-  struct mp_arena *a = calloc(1, sizeof *a);
-  struct crash_case c =
-    ALONE(pr->name, pr->setup, pr->first, pr->check);
-  struct crash_run r = {.live = a};
-  mp_proc p;
-  int status, runs = 1;
-  long left = n, fault = 0;
-  if (mp_arena_create(a, 64 << 20) < 0 || pr->setup(a, &ctx) < 0)
-    return pair_fault(pr, n, "setup failed");
-  r.victim = crash_start(&c, a, &p);
-  r.shadow = mmap(NULL, a->size, PROT_READ | PROT_WRITE,
-                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  crash_extents(&r, crash_compare);
-  while (left > 0 && (runs = crash_step(r.victim, &status)) != 0)
-    left -= crash_extents(&r, crash_compare) != 0;
-  if (runs) {
-    mp_slot_set_pid(a, p, r.victim);
-    const char *why = NULL;
-    int rc = run_second(pr, a, r.victim);
-    if (rc < 0)
-      why = "B hangs";
-    else if (rc > 0)
-      why = "B failed, or was late";
-    else if (mp_slot_sweep_all(a) < 0)
-      why = "the sweep failed";
-    else
-      why = pr->check(a, &ctx);
-    if (why != NULL)
-      fault = pair_fault(pr, n, why);
-  }
-  munmap(r.shadow, a->size);
-  dismiss(&ctx);
-  mp_arena_detach(a);
-  free(a);
-  return runs ? fault : -1;
-}
-
-static long run_pair(const struct pair *pr) {
-  long faults = 0, n = 1, rc;
-  long every = crash_every();
-  while ((rc = pair_at(pr, n)) >= 0) {
-    faults += rc;
-    n += every;
-  }
-  printf("  %-28s %6ld points %ld faults\n", pr->name, n - 1, faults);
-  return faults;
-}
 
 int main(void) {
   long bad = 0, good = 0;
@@ -709,7 +615,7 @@ int main(void) {
   }
   for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
     memset(&ctx, 0, sizeof ctx);
-    run_pair(&pairs[i]) > 0 ? bad++ : good++;
+    crash_pair_points(&pairs[i], 1) > 0 ? bad++ : good++;
   }
   printf("%ld passed, %ld failed\n", good, bad);
   return bad > 0;
