@@ -48,11 +48,12 @@ static void give_way(lua_State *L, lua_Debug *ar) {
   lua_yield(L, 0);
 }
 
-/* lua_sethook may be called in a handler. */
+/* lua_sethook may be called in a handler.  Once, for it goes through all the
+** calls of L, which may take longer than a tick. */
 static void on_tick(int sig) {
   lua_State *L = current;
   (void)sig;
-  if (L != NULL && ++ticks >= PATIENCE)
+  if (L != NULL && ++ticks == PATIENCE)
     lua_sethook(L, give_way, LUA_MASKCOUNT, 1);
 }
 
@@ -90,6 +91,7 @@ static int run(lua_State *L, lua_State *co, int n, int *status) {
   current = co;
   *status = lua_resume(co, L, n, &results);
   current = before; /* then no tick can put the hook back */
+  ticks = 0;
   if (lua_gethook(co) == give_way)
     lua_sethook(co, NULL, 0, 0);
   return results;

@@ -58,9 +58,14 @@ local function address_of(self)
   return self._address
 end
 
+-- Types of the module's own classes: apart, lest the user's classes be sent by a name in there.
+local base_types = setmetatable({}, { __mode = "k" })
+
+local function registry_of(class) return rawget(class, "_registry") or base_types[class] end
+
 local function find_type(class, typeid)
   while class do
-    local registry = rawget(class, "_registry")
+    local registry = registry_of(class)
     if registry and registry[typeid] then return registry[typeid] end
     class = rawget(class, "super")
   end
@@ -95,7 +100,6 @@ end
 local function make_class(class, base)
   class.__index, class.__close = M.get_field, BaseManager.__close
   class.__tostring, class.__name = BaseManager.__tostring, "multiprocessing.BaseManager"
-  class._registry = {}
   return setmetatable(class, { __index = base, __call = M.construct })
 end
 
@@ -111,7 +115,7 @@ end
 function BaseManager:extend(name)
   check(type(name) == "string", 2,
     "bad argument #1 to 'extend' (string expected, got %s)", type(name))
-  return make_class({ _class_name = name, super = self }, self)
+  return make_class({ _class_name = name, super = self, _registry = {} }, self)
 end
 
 local take <const> = options.taker("BaseManager", "address", "authkey")
@@ -206,12 +210,12 @@ end
 --- from a method's name to a type: its first result is not copied but becomes a proxy of that type;
 --- `serial` boolean
 function BaseManager:register(typeid, callable, o)
+  check(type(self) == "table" and registry_of(self), 2,
+    "bad argument #1 to 'register' (a manager's class expected; call it with a colon)")
   check_registration(typeid, callable, o)
   o = o or {}
   check_map(o.method_to_typeid)
-  check(rawget(self, "_registry"), 2,
-    "bad argument #1 to 'register' (a manager's class expected; call it with a colon)")
-  self._registry[typeid] = { callable = callable, exposed = set_of(o.exposed),
+  registry_of(self)[typeid] = { callable = callable, exposed = set_of(o.exposed),
     method_to_typeid = o.method_to_typeid, serial = o.serial }
 end
 
@@ -219,7 +223,7 @@ end
 local function all_types(class)
   local types = {}
   while class do
-    for typeid, entry in pairs(rawget(class, "_registry") or {}) do
+    for typeid, entry in pairs(registry_of(class) or {}) do
       types[typeid] = types[typeid] or entry
     end
     class = rawget(class, "super")
@@ -481,7 +485,9 @@ end
 
 --- The class whose instances start by the method of the given context.
 function M.bind(context)
-  return make_class({ _class_name = "BaseManager", _context = context }, BaseManager)
+  local class = make_class({ _class_name = "BaseManager", _context = context }, BaseManager)
+  base_types[class] = {}
+  return class
 end
 
 return M

@@ -31,8 +31,11 @@ M.Proxy = Proxy
 local function is_proxy(v) return type(v) == "table" and getmetatable(v) == Proxy end
 links.is_proxy = is_proxy
 
--- in the server: its objects, by the server's number
-M.serving = setmetatable({}, { __mode = "v" })
+-- In a server: itself, by its number. Nothing of it is reachable from this module, lest the user's
+-- classes be sent by a name in here.
+local serving = setmetatable({}, { __mode = "v" })
+
+function M.serve(sid, server) serving[sid] = server end
 
 -- making --------------------------------------------------------------------------------------
 
@@ -73,7 +76,7 @@ end
 
 -- The object itself where it lives.
 local function at_home(sid, id)
-  local server = M.serving[sid]
+  local server = serving[sid]
   if not server then return nil end
   return server, server:object(id)
 end

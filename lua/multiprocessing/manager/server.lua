@@ -469,7 +469,8 @@ end
 local function forget_in_child(self)
   process_class.at_birth(function()
     if self.closed then return end
-    self.closed, proxies.serving[self.sid] = true, nil
+    self.closed = true
+    proxies.serve(self.sid, nil)
     waiting.remove()
     self.peers:forget()
   end)
@@ -490,7 +491,7 @@ end
 ---     server:serve_forever() --> stopping
 function Server:serve_forever()
   if self.closed then errors.raise("ClosedError", "this server has ended") end
-  proxies.serving[self.sid] = self
+  proxies.serve(self.sid, self)
   forget_in_child(self)
   waiting.install()
   task.start()
@@ -499,7 +500,8 @@ function Server:serve_forever()
   task.stop()
   waiting.remove()
   self.peers:close()
-  self.closed, proxies.serving[self.sid] = true, nil
+  self.closed = true
+  proxies.serve(self.sid, nil)
   if not ok and not process_class.was_interrupted(e) then error(e, 0) end
 end
 
