@@ -63,7 +63,8 @@ static int to_cell(lua_State *L, int index, const struct mp_type *t,
   return ok && lua_type(L, index) == LUA_TNUMBER && mp_cell_fits(t, out->i);
 }
 
-union mp_cell mp_cell_check(lua_State *L, int index, const struct mp_type *t) {
+union mp_cell mp_cell_check_any(lua_State *L, int index,
+                                const struct mp_type *t) {
   union mp_cell v;
   if (!to_cell(L, index, t, &v))
     raise_misfit(L, index, t);
@@ -91,11 +92,9 @@ void mp_cell_push(lua_State *L, const struct mp_type *t, union mp_cell v) {
 
 /* --- the lock ------------------------------------------------------------- */
 
-int mp_cells_enter(lua_State *L, struct mp_cells *c) {
+int mp_cells_take(lua_State *L, struct mp_cells *c) {
   struct mp_arena *a = mp_arena_if_any();
   int rc;
-  if (c->flags & MP_CELLS_RAW)
-    return 0;
   do
     rc = mp_lock_enter(a, mp_cells_lock(a, c));
   while (rc == -EINTR && mp_interrupt_check(L));

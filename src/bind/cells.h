@@ -14,14 +14,24 @@
 ** caller's line) that says what the type holds.  "integers from integers and
 ** integral floats only".
 */
-union mp_cell mp_cell_check(lua_State *L, int index, const struct mp_type *t);
+union mp_cell mp_cell_check_any(lua_State *L, int index,
+                                const struct mp_type *t);
+static inline union mp_cell mp_cell_check(lua_State *L, int index,
+                                          const struct mp_type *t) {
+  if (t->class == MP_INT && t->width == 8 && lua_isinteger(L, index))
+    return (union mp_cell){.i = lua_tointeger(L, index)};
+  return mp_cell_check_any(L, index, t);
+}
 /* The same for comparison: 0 when no cell of that type equals it. */
 int mp_cell_equals(lua_State *L, int index, const struct mp_type *t,
                    union mp_cell *out);
 void mp_cell_push(lua_State *L, const struct mp_type *t, union mp_cell v);
 
 /* The lock of c, for an access.  Nonzero: it was taken, mp_cells_leave. */
-int mp_cells_enter(lua_State *L, struct mp_cells *c);
+int mp_cells_take(lua_State *L, struct mp_cells *c);
+static inline int mp_cells_enter(lua_State *L, struct mp_cells *c) {
+  return c->flags & MP_CELLS_RAW ? 0 : mp_cells_take(L, c);
+}
 static inline void mp_cells_leave(struct mp_cells *c, int taken) {
   if (taken)
     mp_lock_leave(mp_cells_lock(mp_arena_if_any(), c));

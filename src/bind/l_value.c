@@ -89,10 +89,7 @@ static int raw_newindex(lua_State *L) {
   struct mp_cells *c = check_raw(L);
   const struct mp_type *t = mp_cells_type(c);
   check_field(L, "RawValue");
-  if (t->class == MP_INT && t->width == 8 && lua_isinteger(L, 3))
-    mp_cell_store(t, c->data, (union mp_cell){.i = lua_tointeger(L, 3)});
-  else
-    mp_cell_store(t, c->data, mp_cell_check(L, 3, t));
+  mp_cell_store(t, c->data, mp_cell_check(L, 3, t));
   return 0;
 }
 
