@@ -14,6 +14,7 @@
 #include "base/code.h"
 #include "codec/codec.h"
 #include "codec/fail.h"
+#include "codec/scalar.h"
 #include "codec/tags.h"
 
 static int passed, failed;
@@ -347,6 +348,81 @@ static void test_nested(void) {
   check(in_use == 0);
 }
 
+/* --- plain values without the encoder ------------------------------------- */
+
+/* Is the value on top encoded as mp_encode does it, and read as mp_decode does?
+** No byte less or more is taken for a message. */
+static void same_both_ways(lua_State *L, int is_string) {
+  struct mp_scalar s;
+  size_t size;
+  unsigned char *m = encode(L, lua_gettop(L), 0, &size);
+  unsigned char *mine = calloc(1, size + 1);
+  check(mp_scalar_encode(L, -1, &s) && mp_scalar_size(&s) == size);
+  mp_scalar_copy(&s, mine);
+  check(memcmp(m, mine, size) == 0);
+  int top = lua_gettop(L);
+  for (size_t n = 0; n <= size + 1; n++)
+    if (n != size)
+      check(mp_scalar_decode(L, mine, n, 1) == 0 && lua_gettop(L) == top);
+  check(mp_scalar_decode(L, mine, size, 0) == !is_string);
+  lua_settop(L, top);
+  check(mp_scalar_decode(L, mine, size, 1) == 1 && lua_gettop(L) == top + 1);
+  check(lua_rawequal(L, -1, top));
+  check(lua_type(L, -1) == lua_type(L, top) &&
+        lua_isinteger(L, -1) == lua_isinteger(L, top));
+  lua_settop(L, top - 1);
+  free(m);
+  free(mine);
+}
+
+static void test_scalars(void) {
+  static const int bits[] = {0, 5, 6, 7, 8, 15, 16, 31, 32, 62, 63};
+  lua_State *L = open_state();
+  lua_pushnil(L);
+  same_both_ways(L, 0);
+  for (int yes = 0; yes <= 1; yes++) {
+    lua_pushboolean(L, yes);
+    same_both_ways(L, 0);
+  }
+  for (size_t i = 0; i < sizeof bits / sizeof *bits; i++)
+    for (int off = -1; off <= 1; off++)
+      for (int sign = 0; sign <= 1; sign++) {
+        uint64_t v = (UINT64_C(1) << bits[i]) + (uint64_t)(int64_t)off;
+        lua_pushinteger(L, (lua_Integer)(sign ? 0 - v : v));
+        same_both_ways(L, 0);
+      }
+  run(L, "return 0.0, -0.0, 1.5, 3.0, math.huge, -math.huge, 2^63");
+  while (lua_gettop(L) > 0)
+    same_both_ways(L, 0);
+  for (int n = 0; n < MP_BLOB_SHORTEST; n += n < 70 ? 1 : 659) {
+    char text[MP_BLOB_SHORTEST];
+    memset(text, n % 256, sizeof text);
+    lua_pushlstring(L, text, (size_t)n);
+    same_both_ways(L, 1);
+  }
+  lua_close(L);
+  check(in_use == 0);
+}
+
+static void test_not_scalars(void) {
+  struct mp_scalar s;
+  size_t size;
+  lua_State *L = open_state();
+  run(L, "return {}, print, coroutine.create(print), ('x'):rep(2048)");
+  for (int i = 1; i <= 4; i++)
+    check(mp_scalar_encode(L, i, &s) == 0);
+  run(L, "return {1}, 1, 2");
+  unsigned char *two = encode(L, 6, 0, &size);
+  check(mp_scalar_decode(L, two, size, 1) == 0);
+  free(two);
+  lua_settop(L, 5);
+  unsigned char *table = encode(L, 5, 0, &size);
+  check(mp_scalar_decode(L, table, size, 1) == 0 && lua_gettop(L) == 5);
+  free(table);
+  lua_close(L);
+  check(in_use == 0);
+}
+
 int main(void) {
   test_values();
   test_path();
@@ -355,6 +431,8 @@ int main(void) {
   test_encode_without_memory();
   test_decode_without_memory();
   test_nested();
+  test_scalars();
+  test_not_scalars();
   printf("%d passed, %d failed\n", passed, failed);
   return failed != 0;
 }

@@ -117,11 +117,15 @@ static int send_parcel(lua_State *L, struct mp_end *e,
 
 static int connection_send(lua_State *L) {
   struct mp_end *e = check_sender(L, "send");
+  struct mp_scalar scalar;
+  struct mp_encoded *encoded = NULL;
   struct mp_parcel p;
   luaL_checkany(L, 2);
-  struct mp_encoded *encoded = mp_message_encode(L, 2, &p);
+  if (!mp_message_scalar(L, 2, &scalar, &p))
+    encoded = mp_message_encode(L, 2, &p);
   int rc = send_parcel(L, e, &p);
-  mp_encoded_done(L, encoded);
+  if (encoded != NULL)
+    mp_encoded_done(L, encoded);
   return rc < 0 ? raise(L, rc, "send") : 0;
 }
 
@@ -184,7 +188,7 @@ static int connection_recv(lua_State *L) {
   struct mp_item item;
   struct connection *c = check_receiver(L, "recv");
   receive(L, c, small, &item, "recv");
-  int rc = mp_message_decode(L, mp_arena_if_any(), &item);
+  int rc = mp_message_take(L, mp_arena_if_any(), &item);
   return rc < 0 ? lua_error(L) : rc;
 }
 

@@ -74,14 +74,18 @@ static int put(lua_State *L, int block, const char *method) {
   struct mp_queue *q = check(L);
   int64_t deadline = opt_block(L, block);
   struct mp_arena *a = mp_arena_if_any();
+  struct mp_scalar scalar;
+  struct mp_encoded *e = NULL;
   struct mp_parcel p;
   int rc;
   luaL_checkany(L, 2);
-  struct mp_encoded *e = mp_message_encode(L, 2, &p);
+  if (!mp_message_scalar(L, 2, &scalar, &p))
+    e = mp_message_encode(L, 2, &p);
   do
     rc = mp_queue_put(a, q, &p, deadline);
   while (rc == -EINTR && mp_interrupt_check(L));
-  mp_encoded_done(L, e);
+  if (e != NULL)
+    mp_encoded_done(L, e);
   return rc < 0 ? raise(L, rc, method) : 0;
 }
 
@@ -116,9 +120,8 @@ static void fill_short(const void *source, void *dst) {
   memcpy(dst, (const unsigned char *)source + sizeof(size), size);
 }
 
-/* stack: ... encoded -> ... encoded */
-static void keep_short(lua_State *L, struct bundle *b, struct mp_encoded *e,
-                       struct mp_parcel *p) {
+/* The message is copied from where it lies now; the stack stays as it is. */
+static void keep_short(lua_State *L, struct bundle *b, struct mp_parcel *p) {
   size_t need = (sizeof(uint64_t) + p->size + 7) & ~(size_t)7;
   if (b->page == NULL || PAGE - b->used < need) {
     b->page = lua_newuserdatauv(L, PAGE, 0);
@@ -127,24 +130,33 @@ static void keep_short(lua_State *L, struct bundle *b, struct mp_encoded *e,
   }
   unsigned char *at = b->page + b->used;
   memcpy(at, &p->size, sizeof(p->size));
-  mp_encoded_copy(e, at + sizeof(p->size));
+  p->fill(p->source, at + sizeof(p->size));
   p->source = at;
   p->fill = fill_short;
   b->used += need;
 }
 
-static void encode_one(lua_State *L, struct bundle *b, lua_Integer i) {
-  struct mp_parcel *p = &b->parcels[b->count];
-  lua_geti(L, 2, i);
+/* stack: ... value -> ... value */
+static void encode_other(lua_State *L, struct bundle *b, lua_Integer i,
+                         struct mp_parcel *p) {
   struct mp_encoded *e = mp_message_encode_item(L, lua_gettop(L), i, p);
   if (p->size <= MP_INLINE_MAX && p->nrefs == 0) {
-    keep_short(L, b, e, p);
+    keep_short(L, b, p);
     mp_encoded_done(L, e);
   }
   else
     lua_rawseti(L, b->anchors, (lua_Integer)lua_rawlen(L, b->anchors) + 1);
+}
+
+static void encode_one(lua_State *L, struct bundle *b, lua_Integer i) {
+  struct mp_parcel *p = &b->parcels[b->count++];
+  struct mp_scalar scalar;
+  lua_geti(L, 2, i);
+  if (mp_message_scalar(L, -1, &scalar, p))
+    keep_short(L, b, p);
+  else
+    encode_other(L, b, i, p);
   lua_pop(L, 1);
-  b->count++;
 }
 
 static lua_Integer length_of(lua_State *L, int index) {
@@ -207,7 +219,7 @@ static int take(lua_State *L, struct mp_queue *q, int64_t deadline) {
   while (rc == -EINTR && mp_interrupt_check(L));
   if (rc < 0)
     return rc;
-  rc = mp_message_decode(L, a, &item);
+  rc = mp_message_take(L, a, &item);
   return rc < 0 ? lua_error(L) : rc;
 }
 

@@ -39,6 +39,19 @@ struct mp_encoded *mp_message_encode(lua_State *L, int index,
   return mp_message_encode_item(L, index, 0, p);
 }
 
+static void fill_scalar(const void *source, void *dst) {
+  mp_scalar_copy(source, dst);
+}
+
+int mp_message_scalar(lua_State *L, int index, struct mp_scalar *s,
+                      struct mp_parcel *p) {
+  if (!mp_scalar_encode(L, index, s))
+    return 0;
+  *p = (struct mp_parcel){
+      .size = mp_scalar_size(s), .fill = fill_scalar, .source = s};
+  return 1;
+}
+
 /* --- in ------------------------------------------------------------------- */
 
 /* Is this process somebody's child?  Asked once a process. */
@@ -60,6 +73,8 @@ static int is_child(struct mp_arena *a) {
 int mp_message_decode(lua_State *L, struct mp_arena *a,
                       struct mp_item *item) {
   struct mp_codec_opts opts = {.flags = MP_CODEC_CODE | MP_CODEC_SHARED};
+  if (item->block == 0 && mp_scalar_decode(L, item->data, item->size, 0))
+    return 1;
   if (is_child(a))
     opts.flags |= MP_CODEC_REPLACE;
   int top = lua_gettop(L);
@@ -67,6 +82,12 @@ int mp_message_decode(lua_State *L, struct mp_arena *a,
   mp_item_free(a, item);
   lua_settop(L, top + 1);
   return n < 0 ? n : 1;
+}
+
+int mp_message_take(lua_State *L, struct mp_arena *a, struct mp_item *item) {
+  if (item->block == 0 && mp_scalar_decode(L, item->data, item->size, 1))
+    return 1;
+  return mp_message_decode(L, a, item);
 }
 
 /* --- errors --------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #include "lauxlib.h"
 
 #include "codec/fail.h"
+#include "codec/plain.h"
 #include "codec/ref.h"
 #include "codec/wire.h"
 
@@ -77,24 +78,8 @@ static int get_blob(lua_State *L, struct mp_decoder *d) {
 }
 
 static int get_integer(lua_State *L, struct mp_decoder *d, int tag) {
-  const unsigned char *p;
-  switch (tag) {
-  case MP_TAG_INT8:
-    lua_pushinteger(L, (int8_t)*mp_dec_bytes(L, d, 1));
-    break;
-  case MP_TAG_INT16:
-    p = mp_dec_bytes(L, d, 2);
-    lua_pushinteger(L, (int16_t)mp_get16(p));
-    break;
-  case MP_TAG_INT32:
-    p = mp_dec_bytes(L, d, 4);
-    lua_pushinteger(L, (int32_t)mp_get32(p));
-    break;
-  default:
-    p = mp_dec_bytes(L, d, 8);
-    lua_pushinteger(L, (lua_Integer)mp_get64(p));
-    break;
-  }
+  const unsigned char *p = mp_dec_bytes(L, d, mp_integer_width(tag));
+  lua_pushinteger(L, mp_get_integer(p, tag));
   return 1;
 }
 

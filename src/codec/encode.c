@@ -11,6 +11,7 @@
 #include "lauxlib.h"
 
 #include "codec/fail.h"
+#include "codec/plain.h"
 #include "codec/wire.h"
 
 enum { BY_INDEX = 32 }; /* entries of a list after which it counts as long */
@@ -47,27 +48,8 @@ void mp_enc_note(lua_State *L, struct mp_buf *b, const void *p, size_t n) {
 
 static inline void put_integer(lua_State *L, struct mp_encoded *e,
                                lua_Integer i) {
-  unsigned char *p = mp_enc_room(L, e, 9);
-  if (i >= 0 && i < 64) {
-    *p++ = (unsigned char)(MP_TAG_SMALLINT + i);
-  }
-  else if (i >= INT8_MIN && i <= INT8_MAX) {
-    *p++ = MP_TAG_INT8;
-    *p++ = (unsigned char)i;
-  }
-  else if (i >= INT16_MIN && i <= INT16_MAX) {
-    *p++ = MP_TAG_INT16;
-    p = mp_put16(p, (uint16_t)i);
-  }
-  else if (i >= INT32_MIN && i <= INT32_MAX) {
-    *p++ = MP_TAG_INT32;
-    p = mp_put32(p, (uint32_t)i);
-  }
-  else {
-    *p++ = MP_TAG_INT64;
-    p = mp_put64(p, (uint64_t)i);
-  }
-  mp_enc_advance(e, p);
+  unsigned char *p = mp_enc_room(L, e, MP_INTEGER_LONGEST);
+  mp_enc_advance(e, mp_put_integer(p, i));
 }
 
 static void put_float(lua_State *L, struct mp_encoded *e, lua_Number x) {
@@ -147,13 +129,7 @@ static void put_string(lua_State *L, struct mp_encoded *e, int index) {
     return;
   }
   unsigned char *p = mp_enc_room(L, e, len + 3);
-  if (len < 64) {
-    *p++ = (unsigned char)(MP_TAG_STR0 + len);
-  }
-  else {
-    *p++ = MP_TAG_STR16;
-    p = mp_put16(p, (uint16_t)len);
-  }
+  p = mp_put_length(p, len);
   memcpy(p, s, len);
   mp_enc_advance(e, p + len);
 }
