@@ -303,7 +303,10 @@ def list_100000_deep():  # put would only print the error of its thread
     deep = []
     for _ in range(100000):
         deep = [deep]
-    b.send(deep)
+    try:
+        b.send(deep)
+    except RecursionError as e:
+        return type(e).__name__
     got, depth = a.recv(), 0
     while got:
         got, depth = got[0], depth + 1

@@ -93,7 +93,7 @@ local function main()
   for _, who in ipairs { "python", "mplua" } do
     local c = counts[who]
     print(("%s: %d hang, %d go wrong, %d go on"):format(
-      who, c.hangs or 0, c.wrong or 0, c["goes on"] or 0))
+      who == "python" and "python3" or who, c.hangs or 0, c.wrong or 0, c["goes on"] or 0))
   end
 end
 
