@@ -39,8 +39,9 @@ M.Condition = Condition
 
 function Condition:__tostring()
   local text = self.name .. ": " .. tostring(self.message)
-  if self.traceback then text = text .. "\n" .. self.traceback end
-  return text
+  if not self.traceback then return text end
+  local where = self.pid and ("%%0 (in process %d)"):format(self.pid) or "%0" -- not here
+  return text .. "\n" .. self.traceback:gsub("^stack traceback:", where)
 end
 
 local function is_a(name, wanted)

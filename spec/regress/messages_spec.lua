@@ -114,7 +114,8 @@ describe("what cannot be sent", function()
       message_of(function()
         pool:apply(function() return { x = coroutine.create(print) } end)
       end))
-    assert.matches("^RemoteError: %(error object is a table value%)\n",
+    assert.matches("^RemoteError: %(error object is a table value%)\nstack traceback: "
+      .. "%(in process %d+%)\n",
       message_of(function() pool:apply(error, { { code = 1 } }) end))
   end)
 end)
