@@ -115,7 +115,7 @@ describe("what cannot be sent", function()
         pool:apply(function() return { x = coroutine.create(print) } end)
       end))
     assert.matches("^RemoteError: %(error object is a table value%)\nstack traceback: "
-      .. "%(in process %d+%)\n",
+      .. "%(in process %d+%)",
       message_of(function() pool:apply(error, { { code = 1 } }) end))
   end)
 end)
