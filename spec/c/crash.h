@@ -304,6 +304,20 @@ static void crash_enumerate(const struct crash_case *c, struct mp_arena *a) {
   crash_survive(c, a); /* it has ended by itself, without leaving its slot */
 }
 
+/* For a check.  In a copy of the arena the survivor is a new process; what
+** setup's handles are is known to the slot that setup had. */
+static inline void be_the_one_of_setup(struct mp_arena *a) {
+  for (uint32_t i = 0; i < mp_head(a)->slot_top; i++) {
+    struct mp_slot *s = mp_slot_at(a, i);
+    if (s->pid != (int32_t)getpid() || s->handle_top == 0)
+      continue;
+    a->self_slot = s;
+    atomic_store(&a->self_proc, mp_proc_of(a, s));
+    atomic_store(&a->self_pid, (int32_t)getpid());
+    return;
+  }
+}
+
 /* Every point of one case.  The number of faults. */
 static inline long crash_points(const struct crash_case *c) {
   int64_t grace = mp_slot_grace;

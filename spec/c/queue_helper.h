@@ -12,22 +12,6 @@
 #include "os/clock.h"
 #include "store/queue.h"
 
-/* --- this process --------------------------------------------------------- */
-
-/* In a copy of the arena the survivor is a new process; what setup's handles
-** are is known to the slot that setup had. */
-static inline void be_the_one_of_setup(struct mp_arena *a) {
-  for (uint32_t i = 0; i < mp_head(a)->slot_top; i++) {
-    struct mp_slot *s = mp_slot_at(a, i);
-    if (s->pid != (int32_t)getpid() || s->handle_top == 0)
-      continue;
-    a->self_slot = s;
-    atomic_store(&a->self_proc, mp_proc_of(a, s));
-    atomic_store(&a->self_pid, (int32_t)getpid());
-    return;
-  }
-}
-
 static inline const char *nothing_left(struct mp_arena *a, uint64_t blocks) {
   struct mp_arena_stats s;
   mp_arena_stats(a, &s);

@@ -89,20 +89,6 @@ static inline int take_lock(struct mp_arena *a, struct mp_lock *l) {
   return rc < 0 ? rc : 0;
 }
 
-/* In a copy of the arena the survivor is a new process; what setup's handles
-** are is known to the slot that setup had. */
-static inline void be_the_one_of_setup(struct mp_arena *a) {
-  for (uint32_t i = 0; i < mp_head(a)->slot_top; i++) {
-    struct mp_slot *s = mp_slot_at(a, i);
-    if (s->pid != (int32_t)getpid() || s->handle_top == 0)
-      continue;
-    a->self_slot = s;
-    atomic_store(&a->self_proc, mp_proc_of(a, s));
-    atomic_store(&a->self_pid, (int32_t)getpid());
-    return;
-  }
-}
-
 /* A lock, as an object that others refer to; with one handle. */
 static inline int make_shared(struct mp_arena *a, mp_off *off,
                               uint32_t *handle) {

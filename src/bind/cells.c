@@ -191,17 +191,9 @@ static int run_update(lua_State *L) {
   return 2;
 }
 
-static void check_callable(lua_State *L, int arg) {
-  if (lua_type(L, arg) == LUA_TFUNCTION)
-    return;
-  if (luaL_getmetafield(L, arg, "__call") == LUA_TNIL)
-    luaL_typeerror(L, arg, "function");
-  lua_pop(L, 1);
-}
-
 int mp_cells_update(lua_State *L, struct mp_cells *c, uint64_t i, int arg) {
   const struct mp_type *t = mp_cells_type(c);
-  check_callable(L, arg);
+  mp_callable_check(L, arg);
   luaL_checkstack(L, 4, NULL);
   int taken = mp_cells_enter(L, c);
   lua_pushcfunction(L, run_update);

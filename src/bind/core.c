@@ -178,6 +178,14 @@ int64_t mp_opt_block(lua_State *L, int arg) {
   return mp_opt_deadline(L, arg + 1);
 }
 
+void mp_callable_check(lua_State *L, int arg) {
+  if (lua_type(L, arg) == LUA_TFUNCTION)
+    return;
+  if (luaL_getmetafield(L, arg, "__call") == LUA_TNIL)
+    luaL_typeerror(L, arg, "function");
+  lua_pop(L, 1);
+}
+
 struct mp_arena *mp_core_arena(lua_State *L) {
   struct mp_arena *a;
   int rc = mp_arena_self(&a);

@@ -69,4 +69,7 @@ int64_t mp_opt_deadline(lua_State *L, int arg);
 /* [block = true [, timeout]] at arg, arg + 1 -> deadline. */
 int64_t mp_opt_block(lua_State *L, int arg);
 
+/* A function, or something with __call; else an argument error. */
+void mp_callable_check(lua_State *L, int arg);
+
 #endif

@@ -173,14 +173,6 @@ static int dict_incr(lua_State *L) {
 
 /* --- update --------------------------------------------------------------- */
 
-static void check_callable(lua_State *L, int arg) {
-  if (lua_type(L, arg) == LUA_TFUNCTION)
-    return;
-  if (luaL_getmetafield(L, arg, "__call") == LUA_TNIL)
-    luaL_typeerror(L, arg, "function");
-  lua_pop(L, 1);
-}
-
 /* stack: dict, key, f -> the new value; the lock is held */
 static int run_update(lua_State *L) {
   struct mp_key k;
@@ -197,7 +189,7 @@ static int update_one(lua_State *L) {
   struct mp_key k;
   struct mp_dict *d = check(L);
   mp_dict_key(L, 2, &k);
-  check_callable(L, 3);
+  mp_callable_check(L, 3);
   lua_settop(L, 3);
   lua_pushcfunction(L, run_update);
   lua_insert(L, 1);
@@ -362,24 +354,12 @@ static const luaL_Reg functions[] = {{"dict", new_dict},
                                      {"check", check_dict},
                                      {NULL, NULL}};
 
-/* stack: module, metatable.  Replaces the plain tables of methods. */
-static void set_index(lua_State *L) {
-  static const luaL_Reg index[] = {
-      {"__index", dict_index}, {"__newindex", dict_newindex}, {NULL, NULL}};
-  lua_getfield(L, -1, "__index");
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -4, "methods");
-  lua_pushvalue(L, -2);
-  lua_insert(L, -2);
-  luaL_setfuncs(L, index, 2);
-}
-
 int mp_open_dict(lua_State *L) {
   mp_dict_setup();
   mp_snapshot_class(L);
   lua_newtable(L);
   mp_handle_class(L, &mp_dict_kind, &ref, methods, meta);
-  set_index(L);
+  mp_stored_index(L, dict_index, dict_newindex);
   lua_setfield(L, -2, "dict_meta");
   mp_handle_class(L, &mp_space_kind, &ref, no_methods, space_meta);
   lua_setfield(L, -2, "space_meta");

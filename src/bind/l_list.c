@@ -430,24 +430,12 @@ static const luaL_Reg functions[] = {
     {"take", take},     {"order", order}, {"locked", locked},
     {"check", check_list}, {NULL, NULL}};
 
-/* stack: module, metatable.  Replaces the plain tables of methods. */
-static void set_index(lua_State *L) {
-  static const luaL_Reg index[] = {
-      {"__index", list_index}, {"__newindex", list_newindex}, {NULL, NULL}};
-  lua_getfield(L, -1, "__index");
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -4, "methods");
-  lua_pushvalue(L, -2);
-  lua_insert(L, -2);
-  luaL_setfuncs(L, index, 2);
-}
-
 int mp_open_list(lua_State *L) {
   mp_list_setup();
   mp_snapshot_class(L);
   lua_newtable(L);
   mp_handle_class(L, &kind, &ref, methods, meta);
-  set_index(L);
+  mp_stored_index(L, list_index, list_newindex);
   lua_setfield(L, -2, "meta");
   mp_handle_setfuncs(L, &kind, functions);
   return 1;

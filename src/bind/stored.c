@@ -225,3 +225,17 @@ void mp_snapshot_value(lua_State *L, struct mp_entry *e) {
   mp_snapshot_get(mp_arena_if_any(), e, &got);
   mp_got_push(L, &got);
 }
+
+/* --- classes -------------------------------------------------------------- */
+
+void mp_stored_index(lua_State *L, lua_CFunction index,
+                     lua_CFunction newindex) {
+  const luaL_Reg both[] = {
+      {"__index", index}, {"__newindex", newindex}, {NULL, NULL}};
+  lua_getfield(L, -1, "__index");
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -4, "methods");
+  lua_pushvalue(L, -2);
+  lua_insert(L, -2);
+  luaL_setfuncs(L, both, 2);
+}

@@ -62,4 +62,10 @@ void mp_snapshot_value(lua_State *L, struct mp_entry *e);
 /* Makes the snapshot's metatable; from luaopen functions. */
 void mp_snapshot_class(lua_State *L);
 
+/* stack: module, metatable.  The methods become the module's field `methods`,
+** and __index and __newindex functions: upvalue 1 is the metatable, 2 the
+** methods. */
+void mp_stored_index(lua_State *L, lua_CFunction index,
+                     lua_CFunction newindex);
+
 #endif

@@ -153,29 +153,30 @@ static int replace(struct mp_arena *a, struct mp_list *l,
   return 0;
 }
 
-int mp_list_set(struct mp_arena *a, struct mp_list *l, uint64_t i,
-                const struct mp_value *v) {
+/* One element more before i, or (if `over`) in place of i. */
+static int put(struct mp_arena *a, struct mp_list *l, uint64_t i,
+               const struct mp_value *v, int over) {
   struct mp_incoming in = {.value = v};
   struct mp_trash t = {.n = 0};
   int rc = begin(a, l, &in);
   if (rc < 0)
     return rc;
-  rc = i < l->count ? replace(a, l, mp_list_at(a, l, i), &in, &t)
-                    : add(a, l, i, &in, &t);
+  if (i == MP_LAST)
+    i = l->count;
+  rc = over && i < l->count ? replace(a, l, mp_list_at(a, l, i), &in, &t)
+                            : add(a, l, i, &in, &t);
   end(a, l, &in, &t);
   return rc;
 }
 
+int mp_list_set(struct mp_arena *a, struct mp_list *l, uint64_t i,
+                const struct mp_value *v) {
+  return put(a, l, i, v, 1);
+}
+
 int mp_list_insert(struct mp_arena *a, struct mp_list *l, uint64_t i,
                    const struct mp_value *v) {
-  struct mp_incoming in = {.value = v};
-  struct mp_trash t = {.n = 0};
-  int rc = begin(a, l, &in);
-  if (rc < 0)
-    return rc;
-  rc = add(a, l, i == MP_LAST ? l->count : i, &in, &t);
-  end(a, l, &in, &t);
-  return rc;
+  return put(a, l, i, v, 0);
 }
 
 int mp_list_append(struct mp_arena *a, struct mp_list *l,
