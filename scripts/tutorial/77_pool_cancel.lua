@@ -18,7 +18,7 @@ local pool = mp.Pool(2)
 local endless = pool:apply_async(mp.sleep, { 3600 })
 print("cancelled: " .. tostring(endless:cancel()) .. " " .. name_of_error(endless.get, endless))
 
-local name, e = name_of_error(pool.map, pool, mp.sleep, { 0, 3600 }, { timeout = 0.1 })
+local name, e = name_of_error(pool.map, pool, mp.sleep, { 0, 3600 }, { timeout = 0.5 })
 print(("too long: %s, item %d"):format(name, e.item))
 print("the pool works on: " .. pool:apply(function(x) return x * x end, { 7 }))
 
