@@ -52,13 +52,46 @@ local function bytes_an_entry()
   return (arena.stats().used - before) / n - #("key" .. n) - 8
 end
 
+-- a read and a write at a place far from the last one
+local function turns(t, size)
+  return function(n)
+    for i = 1, n do
+      local k = i * 7919 % size
+      t[k] = t[k] + 1
+    end
+  end
+end
+
+local grown, grown_to
+
+-- the same dict for all sizes, which come in rising order
+local function of_size(size)
+  return function(n)
+    grown, grown_to = grown or dict(), grown_to or 0
+    for i = grown_to, size - 1 do grown[i] = i end
+    grown_to = math.max(grown_to, size)
+    return work.timed(n, turns(grown, size))
+  end
+end
+
+local function table_of_size(size)
+  local t
+  return function(n)
+    t = t or table.move(work.list(size), 1, size, 0)
+    return work.timed(n, turns(t, size))
+  end
+end
+
 return {
   { title = "a manager's dict", python = "managers", rows = {
-    { "d[k] = v", mplua = alone(full_dict, set), other = "set_one", wanted = 80 },
-    { "d[k]", mplua = alone(full_dict, get), other = "get_one", wanted = 80 },
-    { "d[k] = v, two processes", mplua = together(full_dict, set), other = "set_two",
+    { "d[k] = v", mplua = alone(full_dict, set), other = "set_one", limit = "mutex",
+      wanted = 80 },
+    { "d[k]", mplua = alone(full_dict, get), other = "get_one", limit = "mutex",
+      wanted = 80 },
+    { "d[k] = v, two processes", mplua = together(full_dict, set), other = "set_two", limit = "mutex2",
       wanted = 60 },
-    { "d[k], two processes", mplua = together(full_dict, get), other = "get_two", wanted = 60 },
+    { "d[k], two processes", mplua = together(full_dict, get), other = "get_two", limit = "mutex2",
+      wanted = 60 },
     { "d[k] = v, new keys", mplua = alone(dict, set_new), other = "set_new" },
     { "d[k] = a small table", mplua = alone(full_dict, record), other = "record" },
     { "d:incr(k), two processes", mplua = together(dict, incr), other = "incr_two",
@@ -67,8 +100,15 @@ return {
       at_most = 120 },
   } },
   { title = "a manager's list", python = "managers", rows = {
-    { "l:append(v)", mplua = alone(list, append), other = "append_one", wanted = 60 },
+    { "l:append(v)", mplua = alone(list, append), other = "append_one", limit = "mutex",
+      wanted = 60 },
     { "l:append(v), two processes", mplua = together(list, append), other = "append_two" },
     { "l[i]", mplua = alone(full_list, read), other = "read_one" },
   } },
+  { title = "a dict's read and write", axis = "keys", python = "managers",
+    rows = work.series({ 1000, 10000, 100000, 1000000 }, function(size)
+      return {
+        mplua = of_size(size), other = "of_size " .. size, limit = table_of_size(size),
+      }
+    end) },
 }

@@ -6,6 +6,8 @@ from sync import both, timed
 ctx = mp.get_context("fork")
 KEYS = ["key%d" % i for i in range(1000)]
 manager = None
+grown = None
+grown_to = 0
 
 
 def make(kind, *contents):
@@ -102,5 +104,21 @@ def read_one(n):
     def loop(n):
         for i in range(n):
             l[i % 1000]
+
+    return timed(n, loop)
+
+
+def of_size(size, n):
+    """A read and a write far from the last one; the same dict for all sizes."""
+    global grown, grown_to
+    if grown is None:
+        grown = make("dict")
+    grown.update({i: i for i in range(grown_to, size)})
+    grown_to = max(grown_to, size)
+
+    def loop(n):
+        for i in range(n):
+            k = i * 7919 % size
+            grown[k] = grown[k] + 1
 
     return timed(n, loop)
