@@ -4,10 +4,11 @@
 **
 ** Each operation is killed at each point at which it changed the arena; a
 ** survivor then finds the dict before or after the call, with a sound table, in
-** use again, and after the last handle is gone no block left.
+** use again, and after the last handle is gone no block left.  So, too, where
+** another process runs into the one that is killed.
 */
 
-#include "crash.h"
+#include "crash_pair.h"
 
 #include "base/code.h"
 #include "store/dict.h"
@@ -360,12 +361,57 @@ static void shrinking(void) {
   crash_points(&c);
 }
 
+/* --- two at once ---------------------------------------------------------- */
+
+enum { Y = 4000 };
+
+/* B waits for what A holds, and does its part. */
+static int second_set(struct mp_arena *a, void *ctx) {
+  struct dict_case *c = ctx;
+  struct mp_dict *d = dict_at(a, c);
+  int rc = set(a, d, Y, &words);
+  if (rc == 0)
+    rc = holds(a, d, Y, &words) ? set(a, d, Y, &large) : -1;
+  return rc;
+}
+
+/* A has done its part or nothing, B all of its. */
+static const char *check_pair(struct mp_arena *a, void *ctx) {
+  struct dict_case *c = ctx;
+  struct mp_dict *d = dict_at(a, c);
+  if (mp_dict_check(a, d) < 0)
+    return "the table is damaged";
+  if (!holds(a, d, Y, &large))
+    return "what B did is lost";
+  if (!holds(a, d, X, &c->old) && !holds(a, d, X, &c->new))
+    return "neither before nor after";
+  const char *why = check_others(a, c);
+  if (why == NULL)
+    why = use_it(a, c);
+  return why != NULL ? why : let_go(a, c);
+}
+
+static void pair(const char *name, operation *first, uint32_t before,
+                 struct thing old, struct thing new) {
+  struct dict_case d = {.before = before, .refs = 1, .old = old, .new = new};
+  struct crash_pair p = {name,       setup, first, second_set,
+                         check_pair, &d,    NULL};
+  crash_pair_points(&p, 13);
+}
+
+static void two_at_once(void) {
+  pair("update(k, f), B sets", op_update, 3, two, two);
+  pair("set and grow, B sets", op_set, 6, none, words);
+  pair("pop, B sets", op_pop, 3, two, none);
+}
+
 int main(void) {
   setvbuf(stdout, NULL, _IOLBF, 0);
   mp_dict_setup();
   one_key();
   all_keys();
   shrinking();
+  two_at_once();
   printf("%ld passed, %ld failed\n", crash_total.points - crash_total.faults,
          crash_total.faults);
   return crash_total.faults != 0;
