@@ -143,6 +143,17 @@ function cases.yields_of_its_own()
   for i = 1, 10 do assert(coroutine.yield(i, 2) == nil) end
 end
 
+function cases.pools()
+  local pool <close> = mp.Pool(2)
+  local squares = pool:map(function(x)
+    mp.sleep(0.01)
+    return x * x
+  end, { 1, 2, 3, 4, 5, 6 })
+  assert(squares.n == 6 and squares[6] == 36)
+  for i, r in pool:imap(function(x) return -x end, { 1, 2, 3 }) do assert(i == -r) end
+  assert(pool:apply_async(function() return "x" end):get(20) == "x")
+end
+
 function cases.blocking_calls()
   local q, lock, event = mp.Queue(1), mp.Lock(), mp.Event()
   q:put(1)

@@ -466,6 +466,8 @@ int mp_open_pool(lua_State *L) {
   lua_newtable(L);
   mp_handle_class(L, &mp_pool_kind, &core_ref, methods, NULL);
   lua_getfield(L, -1, "__index");
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -4, "methods");
   lua_insert(L, -2);
   luaL_setfuncs(L, mp_pool_send_methods, 1);
   lua_pop(L, 1);

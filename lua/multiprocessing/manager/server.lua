@@ -6,6 +6,7 @@
 -- handshake is a step of the listener's, an answer that a client does not take stays in its buffer.
 
 local arena = require "multiprocessing.core.arena"
+local calls = require "multiprocessing.manager.calls"
 local core = require "multiprocessing.core.server"
 local errors = require "multiprocessing.errors"
 local objects = require "multiprocessing.manager.objects"
@@ -41,80 +42,6 @@ Server.__index = Server
 Server.__name = "multiprocessing.Server"
 M.Server = Server
 
--- what is called ------------------------------------------------------------------------------
-
-local misuse = {} -- marks errors that are the caller's mistake
-
-local function fail(format, ...) error(setmetatable({ text = format:format(...) }, misuse), 0) end
-
-local function is_callable(v)
-  local meta = (type(v) == "table" or type(v) == "userdata") and getmetatable(v)
-  return type(v) == "function" or type(meta) == "table" and meta.__call ~= nil
-end
-
-local operators = {
-  __index = function(object, key) return object[key] end,
-  __newindex = function(object, key, value) object[key] = value end,
-  __len = function(object) return #object end,
-  __call = function(object, ...) return object(...) end,
-  __tostring = tostring,
-  __unm = function(object) return -object end,
-  ["#value"] = function(object) return object end,
-}
-
-local binary <const> = {
-  add = "+", sub = "-", mul = "*", div = "/", mod = "%", pow = "^", idiv = "//", concat = "..",
-  lt = "<", le = "<=",
-}
-
-for name, sign in pairs(binary) do
-  local apply = load("local a, b = ... return a " .. sign .. " b", "=operator")
-  operators["__" .. name] = function(object, side, other)
-    if side == "left" then return apply(object, other) end
-    return apply(other, object)
-  end
-end
-
-local function is_public(entry, name)
-  if entry.exposed then return entry.exposed[name] end
-  return name:sub(1, 1) ~= "_"
-end
-
-local function public_names(entry)
-  local names = {}
-  for name in pairs(entry.exposed or {}) do names[#names + 1] = name end
-  table.sort(names)
-  return names[1] and "; there are: " .. table.concat(names, ", ") or ""
-end
-
-local function get(object, name) return object[name] end
-
-local function method_of(record, entry, name)
-  if name == "#value" then return operators[name] end
-  if not is_public(entry, name) then
-    fail("method '%s' of a %s is not exposed%s", name, record.typeid, public_names(entry))
-  end
-  if operators[name] then return operators[name] end
-  local ok, f = pcall(get, record.object, name)
-  if not ok or f == nil then fail("a %s has no method '%s'", record.typeid, name) end
-  if not is_callable(f) then
-    fail("'%s' of a %s is no method but a %s", name, record.typeid, type(f))
-  end
-  return f
-end
-
--- The first parameter's name tells how `new` is to be called: C:new(...) or C.new(...).
-local function wants_self(f)
-  return type(f) == "function" and (debug.getlocal(f, 1) == "self" or debug.getlocal(f, 1) == "cls"
-    or debug.getlocal(f, 1) == "class")
-end
-
-local function construct(callable, ...)
-  if is_callable(callable) then return callable(...) end
-  if wants_self(callable.new) then return callable:new(...) end
-  return callable.new(...)
-end
-
 -- jobs ----------------------------------------------------------------------------------------
 
 local Job = {}
@@ -134,7 +61,7 @@ local function trim(text)
 end
 
 local function with_traceback(e)
-  if getmetatable(e) == misuse then return e end
+  if calls.mistake(e) then return e end
   return { value = e, text = trim(debug.traceback(nil, 2)) }
 end
 
@@ -186,8 +113,9 @@ end
 
 function Server:_answer_error(job, e)
   local answer
-  if getmetatable(e) == misuse then
-    answer = { job.seq, false, "misuse", e.text }
+  local mistake = calls.mistake(e)
+  if mistake then
+    answer = { job.seq, false, "misuse", mistake }
   elseif type(e) == "table" then
     answer = { job.seq, false, "error", e.value, e.text }
   else
@@ -213,13 +141,15 @@ end
 ---@package
 function Server:object(id)
   local record = self.objects.by_id[id]
-  if not record then fail("the object that this proxy stands for is no longer there") end
+  if not record then calls.fail("the object that this proxy stands for is no longer there") end
   return record.object
 end
 
 local function entry_of(self, typeid)
   local entry = self.registry[typeid]
-  if not entry then fail("no type '%s' is registered at the manager's server", tostring(typeid)) end
+  if not entry then
+    calls.fail("no type '%s' is registered at the manager's server", tostring(typeid))
+  end
   return entry
 end
 
@@ -227,11 +157,11 @@ end
 local function create(self, job, typeid, ...)
   local callable = entry_of(self, typeid).callable
   if callable == nil then
-    fail("type '%s' is registered without a callable at the manager's server", typeid)
+    calls.fail("type '%s' is registered without a callable at the manager's server", typeid)
   end
   job.becomes = typeid
-  local object = construct(callable, ...)
-  if object == nil then fail("the callable of type '%s' returned nothing", typeid) end
+  local object = calls.construct(callable, ...)
+  if object == nil then calls.fail("the callable of type '%s' returned nothing", typeid) end
   return object
 end
 
@@ -302,14 +232,14 @@ function Server:_begin(peer, request)
     table.move(request, 5, 4 + n, 3, job)
     return self.tasks:start(job)
   elseif object == 0 then
-    local f = requests[name] or fail("a manager's server knows no request '%s'", name)
+    local f = requests[name] or calls.fail("a manager's server knows no request '%s'", name)
     job.answer = { job.seq, true, 1, (f(self, peer, request[5])) }
     return job:finish()
   end
   local record = self.objects.by_id[object]
-  if not record then fail("the object that this proxy stands for is no longer there") end
+  if not record then calls.fail("the object that this proxy stands for is no longer there") end
   local entry = self.registry[record.typeid]
-  job.call = method_of(record, entry, name)
+  job.call = calls.method(record, entry, name)
   job.becomes = entry.method_to_typeid and entry.method_to_typeid[name]
   job[1], job.n, job.record = record.object, n + 1, record
   table.move(request, 5, 4 + n, 2, job)
@@ -332,7 +262,7 @@ function Server:request(peer, request)
   if request[1] == 0 then return end -- wants no answer
   local ok, e = pcall(self._begin, self, peer, request)
   if ok then return end
-  if getmetatable(e) ~= misuse then e = { value = e } end
+  if not calls.mistake(e) then e = { value = e } end
   self:_answer_error({ seq = request[1], peer = peer }, e)
 end
 

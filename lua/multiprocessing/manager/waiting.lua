@@ -7,6 +7,7 @@
 --
 -- Coroutines inside of a task are covered, too: `coroutine.resume` passes their giving way on.
 
+local pool = require "multiprocessing.core.pool"
 local process = require "multiprocessing.process"
 local queue = require "multiprocessing.core.queue"
 local connection = require "multiprocessing.core.connection"
@@ -150,6 +151,16 @@ local function replace_any(original)
   end
 end
 
+-- A pool's owner comes here for all that it waits for, and looks itself what has come.
+local function replace_work(original)
+  return function(self, deadline, ...)
+    if not can_wait() then return original(self, deadline, ...) end
+    local seat = original(self, 0, ...)
+    if not seat then yield(task.waits, math.min(now() + 1e-3, deadline or math.huge)) end
+    return seat
+  end
+end
+
 -- coroutines inside of tasks --------------------------------------------------------------------
 
 local function is_giving_way(outcome, first)
@@ -201,6 +212,7 @@ function M.install()
   replace(sync.Event, "wait", replace_wait)
   replace(process.Process, "join", replace_wait)
   replace(wait, "any", replace_any)
+  replace(pool.methods, "work", replace_work)
   replace(coroutine, "resume", replace_resume)
   replace(coroutine, "wrap", replace_wrap)
 end
