@@ -15,6 +15,10 @@ function Thing:incr()
 end
 
 function Thing:value() return self.n end
+function Thing:await(n)
+  while self.n < n do mp.sleep(0.001) end
+end
+
 function Thing:run(f, ...) return f(self, ...) end
 
 local My = mp.BaseManager:extend "My"
@@ -274,6 +278,32 @@ describe("a call in a manager's server", function()
         assert.equal(0, p.exitcode)
       end
       assert.equal(60, theirs:value())
+    end
+  end)
+end)
+
+describe("a call of another manager's object", function()
+  it("lets others run meanwhile in a server, too", function()
+    local m <close> = My():start()
+    local n <close> = My{ address = "127.0.0.1:0", authkey = "k" }:start()
+    local client <close> = My{ address = n.address, authkey = "k" }:connect()
+    for _, other in ipairs { n, client } do
+      local mine, theirs, begun = m:Thing(), other:Thing(), mp.Event()
+      local p = mp.Process{ target = function()
+        mine:run(function(_, proxy)
+          begun:set()
+          proxy:await(3)
+        end, theirs)
+      end }
+      p:start()
+      assert.is_true(begun:wait(20))
+      for _ = 1, 3 do
+        assert.equal(0, mine:value())
+        assert.is_true(p:is_alive())
+        theirs:incr()
+      end
+      assert.is_true(p:join(20))
+      assert.equal(0, p.exitcode)
     end
   end)
 end)

@@ -43,9 +43,16 @@ static void empty(struct mp_buf *b) {
     mp_buf_fini(b);
 }
 
+/* The other end has gone, or its machine: then the kernel's own patience is
+** at its end, not ours. */
+static int is_gone(ssize_t rc_io) {
+  return rc_io == -EPIPE || rc_io == -ECONNRESET || rc_io == -ETIMEDOUT ||
+         rc_io == -EHOSTUNREACH || rc_io == -ENETUNREACH;
+}
+
 /* Waits after a call that would have blocked; other errors end it. */
 static int wait_or(int fd, short events, int64_t deadline, ssize_t rc_io) {
-  if (rc_io == -EPIPE || rc_io == -ECONNRESET)
+  if (is_gone(rc_io))
     return MP_EEOF;
   if (rc_io != -EAGAIN)
     return (int)rc_io;

@@ -97,6 +97,18 @@ static int fail(int fd, int err) {
   return -err;
 }
 
+static void set_number(int fd, int name, int n) {
+  setsockopt(fd, IPPROTO_TCP, name, &n, sizeof(n));
+}
+
+/* A machine that is gone says nothing: after half a minute it is an error. */
+static void keep_alive(int fd) {
+  set_option(fd, SOL_SOCKET, SO_KEEPALIVE);
+  set_number(fd, TCP_KEEPIDLE, 15);
+  set_number(fd, TCP_KEEPINTVL, 5);
+  set_number(fd, TCP_KEEPCNT, 3);
+}
+
 /* --- listening ------------------------------------------------------------ */
 
 static int listen_tcp(const char *address, int backlog) {
@@ -206,6 +218,7 @@ int mp_address_accept(int fd, char *peer, size_t room) {
   if (conn >= 0) {
     name_peer(&sa, len, peer, room);
     set_option(conn, IPPROTO_TCP, TCP_NODELAY); /* no harm on a path */
+    keep_alive(conn);
   }
   return conn;
 }
@@ -234,6 +247,7 @@ static int connect_tcp(const char *address) {
   int fd = open_socket(ai->ai_family);
   if (fd >= 0) {
     set_option(fd, IPPROTO_TCP, TCP_NODELAY);
+    keep_alive(fd);
     fd = start(fd, ai->ai_addr, ai->ai_addrlen);
   }
   freeaddrinfo(ai);

@@ -362,8 +362,10 @@ end
 ---@return multiprocessing.Server
 function BaseManager:get_server()
   check_new(self, "get a server of")
-  return servers.new(all_types(getmetatable(self)), { address = self._address,
+  local server = servers.new(all_types(getmetatable(self)), { address = self._address,
     authkey = self._authkey, sid = new_sid() })
+  self._address = server.address
+  return server
 end
 
 -- using -----------------------------------------------------------------------------------------
@@ -419,7 +421,7 @@ end
 --- Ends the server that `start` made, with all its objects; once. A manager that is connected only
 --- gives up its connection. Also by `<close>`.
 ---
---- *Blocks* until the server has ended: calls that are under way there have two seconds.
+--- *Blocks* until the server has ended; calls that are under way there are given up.
 --- *Python*: `BaseManager.shutdown`.
 ---
 ---     local m = MyManager():start()

@@ -18,6 +18,7 @@ local listener = require "multiprocessing.listener"
 local process = require "multiprocessing.core.process"
 local system = require "multiprocessing.core.system"
 local task = require "multiprocessing.core.task"
+local wait = require "multiprocessing.core.wait"
 
 local M = {}
 
@@ -190,6 +191,7 @@ function Remote:_receive(deadline)
     conn:close()
     lost(self, ("no manager's server answers at %s"):format(self.address))
   end
+  if task.can_wait() then wait.any({ conn:fileno() }) end
   local ok, answer = pcall(conn.recv, conn)
   if ok and type(answer) == "table" then return answer end
   if not ok and type(answer) == "string" then error(answer, 0) end -- interrupted!

@@ -143,6 +143,10 @@ local function replace_any(original)
   return function(list, timeout)
     if not can_wait() or timeout and timeout <= 0 then return original(list, timeout) end
     local ready
+    if #list == 1 then
+      await(list[1], deadline_of(timeout))
+      return original(list, 0)
+    end
     try_until(deadline_of(timeout), function()
       ready = original(list, 0)
       return ready[1] ~= nil
