@@ -1,13 +1,13 @@
 --- run.lua: the twenty probes with python3 and with mplua, side by side, as a markdown table
 -- MIT licence, see LICENSE
 --
--- usage: mplua scripts/probes/run.lua [ROUNDS [SECONDS]]     default: 3 rounds, deadline 10 s each
+-- usage: mplua scripts/probes/run.lua [ROUNDS [SECONDS]]     default: 3 rounds, deadline 20 s each
 --
 -- What is told is the worst of the rounds. A probe that is not at its end by the deadline hangs.
 
 local mp = require "multiprocessing"
 
-local rounds, deadline = tonumber(arg[1]) or 3, tonumber(arg[2]) or 10
+local rounds, deadline = tonumber(arg[1]) or 3, tonumber(arg[2]) or 20
 local folder = arg[0]:match "^(.*)/" or "."
 local interpreter = arg[-1]
 
