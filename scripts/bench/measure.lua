@@ -6,6 +6,7 @@
 -- same. Its further fields:
 --   n          turns a round; without it, as many as fill the time of a round
 --   step       turns go in such steps
+--   slow       python3 takes seconds for it: not with --quick
 --   unit       of a figure that is no time; how it is measured is then the row's own affair
 --   wanted     how many times the other one's time ours is wanted to be at least
 --   of_limit   how many times the limit it may take at most

@@ -35,6 +35,7 @@ local function small(method, at_once, limit, wanted, of_limit)
     at_once == 1 and method or ("%s, %d at once"):format(method, at_once), step = at_once,
     mplua = start_join(method, at_once), other = ("start %s %d"):format(method, at_once),
     limit = ("%s %d"):format(limit, at_once), wanted = wanted, of_limit = of_limit,
+    slow = method ~= "fork" and at_once > 1,
   }
 end
 
@@ -44,6 +45,7 @@ local function heap(method, limit, wanted, megabytes)
     ("%s, %d MB heap in the parent"):format(method, megabytes),
     mplua = function(n) return with_ballast(method, megabytes, n) end,
     other = ("heap %s %d"):format(method, megabytes), limit = limit, wanted = wanted,
+    slow = method ~= "fork",
   }
 end
 

@@ -8,7 +8,8 @@
 --   --rounds N     the median of so many rounds (3)
 --   --seconds S    what each side of a row takes a round, about (0.15)
 --   --grow         how costs grow with workers, sizes, depths: bench-grow.json and bench-grow.md
---   --quick        a short warm-up only: whether everything runs; its figures are rough
+--   --quick        a short warm-up only, without slow rows: whether everything runs; its figures
+--                  are rough
 --   --out FOLDER   where bench.json and bench.md go (build)
 --
 -- Rounds of mplua, of the other one and of the limit take turns. Times depend on the machine:
@@ -83,7 +84,8 @@ end
 local function chosen(rows)
   local list = {}
   for _, row in ipairs(rows) do
-    if row[1]:find(options.rows, 1, true) then list[#list + 1] = row end
+    local is_left_out = row.slow and options.quick
+    if row[1]:find(options.rows, 1, true) and not is_left_out then list[#list + 1] = row end
   end
   return list
 end
