@@ -116,8 +116,10 @@ local function execute(path, args, method)
   local result = { stdout = read(out), stderr = read(err), how = how, code = code }
   os.remove(out)
   os.remove(err)
-  pcall(helper.eventually, function() return #left_behind(mark) == 0 end, ENDING)
-  result.left = left_behind(mark)
+  pcall(helper.eventually, function()
+    result.left = left_behind(mark)
+    return #result.left == 0
+  end, ENDING)
   for _, pid in ipairs(result.left) do os.execute("kill -9 " .. pid .. " 2>/dev/null") end
   return result
 end

@@ -222,6 +222,26 @@ describe("A program that is none of ours", function()
     ]]
     assert.equal("true\t1\nfalse\ttrue\ttrue\n0\n", out)
   end)
+
+  it("does not look like a target that returned", function()
+    local out = helper.run [[
+      local mp = require "multiprocessing"
+      local ctx = mp.get_context "spawn"
+      local function run()
+        local p = ctx.Process{ target = function() os.exit(0) end }
+        p:start()
+        p:join(20)
+        return p.exitcode
+      end
+      print(run())
+      mp.set_executable "/bin/true"
+      print(run())
+      local p = mp.get_context("forkserver").Process{ target = print }
+      local _, e = pcall(p.start, p)
+      print(e.message:match "set_executable named (%S+),")
+    ]]
+    assert.equal("0\n127\n/bin/true\n", out)
+  end)
 end)
 
 describe("As process 1 of a container", function()

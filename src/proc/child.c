@@ -167,8 +167,20 @@ static int status_from_slot(const struct mp_child *c) {
   return -(c->last_signal != 0 ? c->last_signal : SIGKILL);
 }
 
+/* A program that is none of ours ends with 0 and has run nothing: that must
+** not look like a target that returned.  The shell's code for "no such
+** command". */
+static int checked_status(const struct mp_child *c, int status) {
+  enum { NO_CHILD = 127 };
+  struct mp_slot_info info;
+  if (status != 0 || c->stranger ||
+      mp_slot_info(c->arena, c->proc, &info) < 0)
+    return status;
+  return info.state == MP_STARTING ? NO_CHILD : 0;
+}
+
 static void note_end(struct mp_child *c, int status) {
-  c->status = status;
+  c->status = checked_status(c, status);
   c->running = 0;
   list_remove(c);
   mp_slot_drop(c->arena, c->proc);

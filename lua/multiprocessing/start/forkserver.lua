@@ -36,8 +36,11 @@ function M.launch(self, handle, context)
   if start.request(handle, server, settings, payload, self._daemon) then return end
   start_server(context) -- it died between two requests
   if start.request(handle, server, settings, payload, self._daemon) then return end
+  local program = context.executable()
   require("multiprocessing.errors").raise("ProcessError",
-    "cannot start a process: the forkserver died twice")
+    "cannot start a process: the forkserver died twice" .. (program and
+    ("; set_executable named %s, which may be no program that can be a child"):format(program)
+    or ""))
 end
 
 return M
