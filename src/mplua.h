@@ -260,7 +260,8 @@ MPLUA_API int mplua_channel_recv_bytes(mplua_channel *c, mplua_values *v,
 ** before it is believed.
 **
 ** What a run is no fence against, without seccomp: a script with all libraries
-** acts as the host's user on files, network and other processes.
+** acts as the host's user on files, network and other processes.  Where the
+** watching process itself is killed, what the script has started may live on.
 */
 
 enum mplua_run_flags {

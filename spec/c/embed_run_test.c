@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -264,6 +265,7 @@ static void test_limits(void) {
   o = options(MPLUA_RUN_ALL_LIBRARIES);
   o.wall_seconds = 0.2;
   expect("os.execute 'sleep 300'", &o, MPLUA_RAN_TIMEOUT, "longer than 0.2 s");
+  expect("os.execute 'kill -STOP $PPID'", &o, MPLUA_RAN_TIMEOUT, "0.2 s");
   o = options(MPLUA_RUN_ALL_LIBRARIES);
   o.fds = 8;
   expect_value("local t = {}\n"
@@ -369,10 +371,7 @@ static mplua_run *start(const char *source, const mplua_run_options *o) {
   return r;
 }
 
-static const char forever[] = "os.execute 'sleep 300 & echo $!; setsid sleep "
-                              "300 & echo $!; exec sleep 300'";
-
-/* The two pids that the script above has printed. */
+/* The two pids that a script has written. */
 static void read_pids(const char *path, long pids[2]) {
   pids[0] = pids[1] = 0;
   for (int i = 0; i < 5000 && pids[1] == 0; i++) {
@@ -421,12 +420,53 @@ static void test_kill(void) {
 
 /* Somebody kills the process that watches. */
 static void test_lost(void) {
-  mplua_run_options o = options(MPLUA_RUN_ALL_LIBRARIES);
-  mplua_run *r = start(forever, &o);
+  mplua_run_options o = options(0);
+  mplua_run *r = start("while true do end", &o);
   kill((pid_t)first_child(), SIGKILL);
   check(mplua_run_wait(r, 60) == 1 &&
             mplua_run_report(r)->outcome == MPLUA_RAN_LOST, "lost");
   mplua_run_free(r);
+}
+
+/* The script's process, if it has begun. */
+static long worker_of(long watcher) {
+  char path[64];
+  long pid = 0;
+  snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", watcher, watcher);
+  FILE *f = fopen(path, "r");
+  if (f == NULL || fscanf(f, "%ld", &pid) != 1)
+    pid = 0;
+  if (f != NULL)
+    fclose(f);
+  return pid;
+}
+
+/* One or the other is killed at any time: the host is told, and soon. */
+static void test_storm(void) {
+  static const char source[] = "local t = {}\n"
+                               "for i = 1, 20000 do t[i % 100] = { i } end\n"
+                               "print(('x'):rep(5000))\n"
+                               "return ('y'):rep(5000), t";
+  mplua_run_options o = options(0);
+  unsigned seed = (unsigned)time(NULL);
+  printf("seed %u\n", seed);
+  srand(seed);
+  for (int i = 0; i < 60; i++) {
+    mplua_run *r = start(source, &o);
+    struct timespec t = {0, rand() % 3000000};
+    long watcher = first_child();
+    nanosleep(&t, NULL);
+    long victim = i % 2 ? watcher : worker_of(watcher);
+    if (victim > 0)
+      kill((pid_t)victim, SIGKILL);
+    check(mplua_run_wait(r, 60) == 1, "it ends");
+    enum mplua_outcome outcome = mplua_run_report(r)->outcome;
+    check(outcome == MPLUA_RAN || outcome == MPLUA_RAN_SIGNAL ||
+              outcome == MPLUA_RAN_LOST, "killed, or it was done before");
+    check(outcome != MPLUA_RAN || mplua_count(mplua_run_results(r)) == 2,
+          "all or nothing");
+    mplua_run_free(r);
+  }
 }
 
 /* A host that dies takes its runs with it. */
@@ -519,6 +559,18 @@ static void test_bad_programs(void) {
   mplua_run_free(r);
 }
 
+/* The program beside this test's folder. */
+static void test_other_program(void) {
+  char path[4096];
+  mplua_run_options o = options(0);
+  ssize_t n = readlink("/proc/self/exe", path, sizeof path - 20);
+  check(n > 0, "this program");
+  path[n > 0 ? n : 0] = '\0';
+  strcpy(strrchr(path, '/'), "/../mplua");
+  o.executable = path;
+  expect("return 1", &o, MPLUA_RAN, "");
+}
+
 static void test_few_descriptors(void) {
   struct rlimit old, few;
   mplua_run_options o = options(0);
@@ -542,22 +594,40 @@ static void test_few_descriptors(void) {
   check(codes > 3, "there were too few");
 }
 
-/* No more processes: in a child that is not root. */
+/* In a process that is not root and may have no more than n.  0: a code of its
+** own; 1: the watcher had it; 2: it ran; else what must not be. */
+static int start_with(rlim_t n) {
+  struct rlimit few = {n, n};
+  mplua_run *r = NULL;
+  mplua_run_options o = options(0);
+  if (geteuid() == 0 && setuid(65534) != 0)
+    return 10;
+  prctl(PR_SET_DUMPABLE, 1); /* /proc/self/exe is ours again */
+  setrlimit(RLIMIT_NPROC, &few);
+  int rc = mplua_run_start(&r, "return 1", 8, NULL, &o, NULL);
+  if (rc < 0)
+    return rc == -EAGAIN ? 0 : 11;
+  if (mplua_run_wait(r, 60) != 1)
+    return 12;
+  const mplua_report *p = mplua_run_report(r);
+  if (p->outcome == MPLUA_RAN_NOT)
+    return strstr(p->error, "Resource temporarily unavailable") ? 1 : 13;
+  return p->outcome == MPLUA_RAN ? 2 : 14;
+}
+
 static void test_few_processes(void) {
-  int status = 0;
+  int counts[3] = {0};
   fflush(stdout);
-  pid_t pid = fork();
-  if (pid == 0) {
-    struct rlimit none = {0, 0};
-    mplua_run *r = NULL;
-    mplua_run_options o = options(0);
-    if (geteuid() == 0 && setuid(65534) != 0)
-      _exit(2);
-    setrlimit(RLIMIT_NPROC, &none);
-    _exit(mplua_run_start(&r, "", 0, NULL, &o, NULL) == -EAGAIN ? 0 : 1);
+  for (rlim_t n = 0; n < 4; n++) {
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0)
+      _exit(start_with(n));
+    waitpid(pid, &status, 0);
+    check(WIFEXITED(status) && WEXITSTATUS(status) < 3, "a code, or a report");
+    counts[WEXITSTATUS(status) % 3]++;
   }
-  waitpid(pid, &status, 0);
-  check(status == 0, "no more processes: a code");
+  check(counts[0] > 0, "there were too few");
 }
 
 static void *run_some(void *arg) {
@@ -629,11 +699,13 @@ int main(int argc, char **argv) {
   test_seccomp();
   test_kill();
   test_lost();
+  test_storm();
   test_death_of_host();
   test_free_in_child();
   test_host_output();
   test_sigchld_ignored();
   test_bad_programs();
+  test_other_program();
   test_few_descriptors();
   test_few_processes();
   test_threads();

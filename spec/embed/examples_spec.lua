@@ -6,6 +6,27 @@ local STATIC <const> = "build/libmplua.a $(pkg-config --libs lua5.4) -lsodium -l
 local SHARED <const> = "-Lbuild -lmplua $(pkg-config --libs lua5.4) -pthread"
 local CFLAGS <const> = "-std=gnu11 -Wall -Wextra -Werror -g -Isrc $(pkg-config --cflags lua5.4)"
 
+-- a host that is no target itself
+local OTHER <const> = [[
+#include <mplua.h>
+#include <stdio.h>
+int main(int argc, char **argv) {
+  mplua_run *run = NULL;
+  mplua_run_options ro;
+  mplua_pool *pool = NULL;
+  mplua_pool_options po;
+  mplua_run_options_init(&ro);
+  mplua_pool_options_init(&po);
+  ro.executable = po.executable = argc > 1 ? argv[1] : NULL;
+  po.processes = 1;
+  printf("run: %d, ", mplua_run_start(&run, "", 0, NULL, &ro, NULL) == MPLUA_ENOTARGET);
+  printf("pool: %d\n", mplua_pool_new(&pool, &po, NULL) == MPLUA_ENOTARGET);
+  mplua_run_free(run);
+  mplua_pool_free(pool);
+  return 0;
+}
+]]
+
 local directory
 
 local function shell(command, ...)
@@ -76,6 +97,25 @@ describe("embedding", function()
       end)
     end)
   end
+
+  it("says so where libseccomp is missing", function()
+    local path = build("plugin_host", STATIC, "static")
+    must("gcc -shared -x c /dev/null -o %s/libseccomp.so.2", directory)
+    local said = must("LD_LIBRARY_PATH=%s timeout 60 %s", directory, path)
+    must("rm %s/libseccomp.so.2", directory)
+    assert.truthy(said:find("sneak: not begun (cannot restrict system calls (libseccomp.so.2)", 1,
+      true))
+    assert.truthy(said:find "good: returned 144")
+  end)
+
+  it("needs mplua_child_entry, or another program", function()
+    local source <close> = assert(io.open(directory .. "/other.c", "w"))
+    source:write(OTHER)
+    source:close()
+    must("gcc %s %s/other.c -o %s/other %s", CFLAGS, directory, directory, STATIC)
+    assert.equal("run: 1, pool: 1\n", must("timeout 60 %s/other", directory))
+    assert.equal("run: 0, pool: 0\n", must("timeout 60 %s/other $PWD/mplua", directory))
+  end)
 
   it("lives within a small address space", function()
     local path = build("minimal", STATIC, "static")
