@@ -35,18 +35,21 @@ static inline int count_fds(void) {
   return n;
 }
 
-/* The first child of this process, zombies too; 0: none. */
-static inline long first_child(void) {
+/* The first child of a process, zombies too; 0: none. */
+static inline long child_of(long parent) {
   char path[64];
   long pid = 0;
-  snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", (long)getpid(),
-           (long)getpid());
+  snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", parent, parent);
   FILE *f = fopen(path, "r");
   if (f == NULL || fscanf(f, "%ld", &pid) != 1)
     pid = 0;
   if (f != NULL)
     fclose(f);
   return pid;
+}
+
+static inline long first_child(void) {
+  return child_of(getpid());
 }
 
 static inline void nap(void) {

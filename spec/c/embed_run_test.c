@@ -428,19 +428,6 @@ static void test_lost(void) {
   mplua_run_free(r);
 }
 
-/* The script's process, if it has begun. */
-static long worker_of(long watcher) {
-  char path[64];
-  long pid = 0;
-  snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", watcher, watcher);
-  FILE *f = fopen(path, "r");
-  if (f == NULL || fscanf(f, "%ld", &pid) != 1)
-    pid = 0;
-  if (f != NULL)
-    fclose(f);
-  return pid;
-}
-
 /* One or the other is killed at any time: the host is told, and soon. */
 static void test_storm(void) {
   static const char source[] = "local t = {}\n"
@@ -456,7 +443,7 @@ static void test_storm(void) {
     struct timespec t = {0, rand() % 3000000};
     long watcher = first_child();
     nanosleep(&t, NULL);
-    long victim = i % 2 ? watcher : worker_of(watcher);
+    long victim = i % 2 ? watcher : child_of(watcher);
     if (victim > 0)
       kill((pid_t)victim, SIGKILL);
     check(mplua_run_wait(r, 60) == 1, "it ends");

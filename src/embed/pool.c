@@ -382,17 +382,22 @@ int mplua_pool_pending(const mplua_pool *p) {
 
 /* --- ending --------------------------------------------------------------- */
 
-int mplua_pool_cancel(mplua_pool *p, int64_t task) {
-  if (!has_room(p))
-    return -ENOMEM;
-  lua_pushinteger(p->L, (lua_Integer)task);
-  int rc = call(p, CANCEL, 1, 1, NULL);
+/* stack: argument.  What the method answers: 1, 0, or a code. */
+static int ask(mplua_pool *p, enum method m) {
+  int rc = call(p, m, 1, 1, NULL);
   if (rc >= 0) {
     rc = lua_toboolean(p->L, -1);
     lua_pop(p->L, 1);
   }
   refresh(p);
   return rc;
+}
+
+int mplua_pool_cancel(mplua_pool *p, int64_t task) {
+  if (!has_room(p))
+    return -ENOMEM;
+  lua_pushinteger(p->L, (lua_Integer)task);
+  return ask(p, CANCEL);
 }
 
 int mplua_pool_close(mplua_pool *p) {
@@ -410,13 +415,7 @@ int mplua_pool_join(mplua_pool *p, double timeout) {
     lua_pushnil(p->L);
   else
     lua_pushnumber(p->L, (lua_Number)timeout);
-  int rc = call(p, JOIN, 1, 1, NULL);
-  if (rc >= 0) {
-    rc = lua_toboolean(p->L, -1);
-    lua_pop(p->L, 1);
-  }
-  refresh(p);
-  return rc;
+  return ask(p, JOIN);
 }
 
 lua_State *mplua_pool_state(mplua_pool *p) {

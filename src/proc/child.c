@@ -141,18 +141,6 @@ void mp_child_adopt(struct mp_child *c, pid_t pid, int pidfd, int stranger) {
   list_add(c);
 }
 
-/* Without a pidfd it could neither be waited for nor signalled safely. */
-int mp_child_adopt_own(struct mp_child *c, pid_t pid) {
-  int pidfd = mp_pidfd_open(pid);
-  if (pidfd < 0) {
-    mp_signal_send(pid, SIGKILL);
-    mp_pid_reap(pid);
-    return pidfd;
-  }
-  mp_child_adopt(c, pid, pidfd, 0);
-  return 0;
-}
-
 /* --- death ---------------------------------------------------------------- */
 
 /* Somebody else has reaped it: the slot knows what it exited with; one who
@@ -196,6 +184,25 @@ static int note(struct mp_child *c, int rc, int status) {
     return rc;
   note_end(c, rc == 1 ? status : status_from_slot(c));
   return 1;
+}
+
+/*
+** Without a pidfd it could neither be waited for nor signalled safely.  There is
+** none for one that has ended and been reaped before we could look, which
+** happens where SIGCHLD is ignored: that one has lived, and it may have done
+** something, so it is no failure.
+*/
+int mp_child_adopt_own(struct mp_child *c, pid_t pid) {
+  int pidfd = mp_pidfd_open(pid);
+  if (pidfd < 0 && pidfd != -ESRCH) {
+    mp_signal_send(pid, SIGKILL);
+    mp_pid_reap(pid);
+    return pidfd;
+  }
+  mp_child_adopt(c, pid, pidfd < 0 ? -1 : pidfd, 0);
+  if (pidfd < 0)
+    note_end(c, status_from_slot(c));
+  return 0;
 }
 
 static int has_left(const struct mp_child *c) {
