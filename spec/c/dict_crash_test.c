@@ -38,12 +38,12 @@ static int set(struct mp_arena *a, struct mp_dict *d, int64_t key,
   thing_value(t, &v);
   int rc = mp_dict_set(a, d, &k, &v);
   if (rc != -EAGAIN)
-    return rc;
+    return rc < 0 ? rc : 0;
   if (take_lock(a, &d->lock) < 0)
     return -EBUSY;
   rc = mp_dict_set(a, d, &k, &v);
   mp_lock_release(a, &d->lock);
-  return rc;
+  return rc < 0 ? rc : 0;
 }
 
 static int holds(struct mp_arena *a, struct mp_dict *d, int64_t key,

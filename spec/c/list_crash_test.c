@@ -49,7 +49,8 @@ static int append(struct mp_arena *a, const struct list_case *c,
   struct thing t = element(c, id);
   struct mp_value v;
   thing_value(&t, &v);
-  return mp_list_append(a, l, &v);
+  int rc = mp_list_append(a, l, &v);
+  return rc < 0 ? rc : 0;
 }
 
 static int holds(struct mp_arena *a, struct list_case *c, uint64_t i,

@@ -2,6 +2,7 @@
 -- MIT licence, see LICENSE
 
 local helper = require "spec.helper"
+local arena = require "multiprocessing.core.arena"
 local core = require "multiprocessing.core.dict"
 local mp = require "multiprocessing"
 
@@ -255,6 +256,17 @@ describe("dict", function()
       assert.is_true(helper.arena_bytes() - before < 2048)
       d.last = { d2 = m:dict() }
     end)
+  end)
+
+  it("is collected with what it holds, though few bytes of it are Lua's", function()
+    local before, most = helper.arena_bytes(), 0
+    for _ = 1, 60 do
+      local d = m:dict()
+      for i = 1, 20000 do d[i] = i end
+      most = math.max(most, arena.stats().used - before)
+    end
+    collectgarbage()
+    assert.is_true(most < 60 << 20) -- all of them have 72 MB
   end)
 
   helper.each_method(function(ctx)

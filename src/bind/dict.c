@@ -50,10 +50,10 @@ int mp_dict_push_value(lua_State *L, struct mp_dict *d,
 
 int mp_dict_remove_key(lua_State *L, struct mp_dict *d,
                        const struct mp_key *k, struct mp_got *got) {
-  int rc, taken = 0;
+  int rc, done = 0;
   do
     rc = mp_dict_pop(mp_arena_if_any(), d, k, got);
-  while (mp_lock_again(L, &d->lock, rc, &taken));
+  while (mp_lock_again(L, &d->lock, rc, &done));
   if (rc < 0)
     mp_dict_raise(L, rc, "pop");
   return rc;
@@ -62,7 +62,7 @@ int mp_dict_remove_key(lua_State *L, struct mp_dict *d,
 void mp_dict_set_value(lua_State *L, struct mp_dict *d,
                        const struct mp_key *k, int arg) {
   struct mp_value v;
-  int rc, taken = 0;
+  int rc, done = 0;
   if (lua_isnil(L, arg)) {
     mp_dict_remove_key(L, d, k, NULL);
     return;
@@ -70,12 +70,12 @@ void mp_dict_set_value(lua_State *L, struct mp_dict *d,
   struct mp_encoded *e = mp_value_take(L, arg, &v);
   do
     rc = mp_dict_set(mp_arena_if_any(), d, k, &v);
-  while (mp_lock_again(L, &d->lock, rc, &taken));
+  while (mp_lock_again(L, &d->lock, rc, &done));
   mp_value_done(L, e);
   if (rc < 0)
     mp_dict_raise(L, rc, "set");
-  if (mp_value_is_long(&v))
-    mp_gc_charge(L, v.p.size);
+  if (rc > 0)
+    mp_stored_charge(L, k->size, &v);
 }
 
 /* --- all of it ------------------------------------------------------------ */
@@ -94,7 +94,7 @@ static void stage(lua_State *L, struct mp_dict *d, int names) {
 /* Everything is encoded into a dict that nobody else knows, and moves over in
 ** one step.  What it replaces goes with that dict. */
 void mp_dict_update_all(lua_State *L, struct mp_dict *d, int table) {
-  int rc, taken = 0;
+  int rc, done = 0;
   mp_dict_make(L, &mp_dict_kind, 0);
   struct mp_handle *bag = lua_touserdata(L, -1);
   lua_pushnil(L);
@@ -102,7 +102,7 @@ void mp_dict_update_all(lua_State *L, struct mp_dict *d, int table) {
     stage(L, bag->body, (d->flags & MP_DICT_NAMESPACE) != 0);
   do
     rc = mp_dict_merge(mp_arena_if_any(), d, bag->body);
-  while (mp_lock_again(L, &d->lock, rc, &taken));
+  while (mp_lock_again(L, &d->lock, rc, &done));
   mp_handle_close(bag, &mp_dict_kind);
   lua_pop(L, 1);
   if (rc < 0)

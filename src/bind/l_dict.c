@@ -125,7 +125,7 @@ static int dict_setdefault(lua_State *L) {
   struct mp_key k;
   struct mp_value v;
   struct mp_got got;
-  int rc, taken = 0;
+  int rc, done = 0;
   struct mp_dict *d = check(L);
   mp_dict_key(L, 2, &k);
   luaL_checkany(L, 3);
@@ -134,7 +134,7 @@ static int dict_setdefault(lua_State *L) {
   struct mp_encoded *e = mp_value_take(L, 3, &v);
   do
     rc = mp_dict_setdefault(mp_arena_if_any(), d, &k, &v, &got);
-  while (mp_lock_again(L, &d->lock, rc, &taken));
+  while (mp_lock_again(L, &d->lock, rc, &done));
   mp_value_done(L, e);
   if (rc < 0)
     return mp_dict_raise(L, rc, "setdefault");
@@ -156,13 +156,13 @@ static void take_step(lua_State *L, int arg, struct mp_value *v) {
 static int dict_incr(lua_State *L) {
   struct mp_key k;
   struct mp_value v, sum;
-  int rc, taken = 0;
+  int rc, done = 0;
   struct mp_dict *d = check(L);
   mp_dict_key(L, 2, &k);
   take_step(L, 3, &v);
   do
     rc = mp_dict_incr(mp_arena_if_any(), d, &k, &v, &sum);
-  while (mp_lock_again(L, &d->lock, rc, &taken));
+  while (mp_lock_again(L, &d->lock, rc, &done));
   if (rc == -EINVAL)
     return luaL_error(L, "cannot add to the value of key %s: it is no number",
                       luaL_tolstring(L, 2, NULL));
@@ -216,13 +216,13 @@ static int dict_update(lua_State *L) {
 }
 
 static int dict_clear(lua_State *L) {
-  int rc, taken = 0;
+  int rc, done = 0;
   struct mp_dict *d = check(L);
   mp_dict_make(L, &mp_dict_kind, 0);
   struct mp_handle *bag = lua_touserdata(L, -1);
   do
     rc = mp_dict_clear(mp_arena_if_any(), d, bag->body);
-  while (mp_lock_again(L, &d->lock, rc, &taken));
+  while (mp_lock_again(L, &d->lock, rc, &done));
   mp_handle_close(bag, &mp_dict_kind);
   return rc < 0 ? mp_dict_raise(L, rc, "clear") : 0;
 }

@@ -97,10 +97,10 @@ static lua_Integer check_place(lua_State *L, const char *what) {
 
 /* l[#l] = nil, as with tables */
 static int remove_last(lua_State *L, struct mp_list *l, lua_Integer i) {
-  int rc, taken = 0;
+  int rc, done = 0;
   do
     rc = mp_list_cut(mp_arena_if_any(), l, (uint64_t)i - 1);
-  while (mp_lock_again(L, &l->lock, rc, &taken));
+  while (mp_lock_again(L, &l->lock, rc, &done));
   if (rc == 0)
     return luaL_error(L, "a list has no holes: l:pop(%I) removes an element",
                       (LUAI_UACINT)i);
@@ -109,7 +109,7 @@ static int remove_last(lua_State *L, struct mp_list *l, lua_Integer i) {
 
 static int list_newindex(lua_State *L) {
   struct mp_value v;
-  int rc, taken = 0;
+  int rc, done = 0;
   struct mp_list *l = check(L);
   lua_Integer i = check_place(L, "index");
   if (i < 1)
@@ -119,11 +119,15 @@ static int list_newindex(lua_State *L) {
   struct mp_encoded *e = mp_value_take(L, 3, &v);
   do
     rc = mp_list_set(mp_arena_if_any(), l, (uint64_t)i - 1, &v);
-  while (mp_lock_again(L, &l->lock, rc, &taken));
+  while (mp_lock_again(L, &l->lock, rc, &done));
   mp_value_done(L, e);
   if (rc == -ERANGE)
     return raise_outside(L, l, i);
-  return rc < 0 ? raise(L, rc, "set") : 0;
+  if (rc < 0)
+    return raise(L, rc, "set");
+  if (rc > 0)
+    mp_stored_charge(L, 0, &v);
+  return 0;
 }
 
 static int list_len(lua_State *L) {
@@ -140,14 +144,14 @@ static void check_value(lua_State *L, int arg) {
 
 static int insert(lua_State *L, struct mp_list *l, uint64_t i, int arg) {
   struct mp_value v;
-  int rc, taken = 0;
+  int rc, done = 0;
   struct mp_encoded *e = mp_value_take(L, arg, &v);
   do
     rc = mp_list_insert(mp_arena_if_any(), l, i, &v);
-  while (mp_lock_again(L, &l->lock, rc, &taken));
+  while (mp_lock_again(L, &l->lock, rc, &done));
   mp_value_done(L, e);
-  if (rc == 0 && mp_value_is_long(&v))
-    mp_gc_charge(L, v.p.size);
+  if (rc > 0)
+    mp_stored_charge(L, 0, &v);
   return rc;
 }
 
@@ -179,7 +183,7 @@ static void stage(lua_State *L, struct mp_list *l) {
 /* Everything is encoded into a list that nobody else knows, and moves over in
 ** one step. */
 static void extend(lua_State *L, struct mp_list *l, int table) {
-  int rc, taken = 0;
+  int rc, done = 0;
   lua_Integer n = luaL_len(L, table);
   create(L);
   struct mp_handle *bag = lua_touserdata(L, -1);
@@ -190,7 +194,7 @@ static void extend(lua_State *L, struct mp_list *l, int table) {
   }
   do
     rc = mp_list_extend(mp_arena_if_any(), l, bag->body);
-  while (mp_lock_again(L, &l->lock, rc, &taken));
+  while (mp_lock_again(L, &l->lock, rc, &done));
   mp_handle_close(bag, &kind);
   lua_pop(L, 1);
   if (rc < 0)
@@ -216,7 +220,7 @@ static int list_extend(lua_State *L) {
 
 static int list_pop(lua_State *L) {
   struct mp_got got;
-  int rc, taken = 0;
+  int rc, done = 0;
   struct mp_list *l = check(L);
   lua_Integer i = luaL_optinteger(L, 2, 0);
   uint64_t at = lua_isnoneornil(L, 2) ? MP_LAST : (uint64_t)i - 1;
@@ -224,7 +228,7 @@ static int list_pop(lua_State *L) {
     return luaL_argerror(L, 2, "position out of bounds");
   do
     rc = mp_list_pop(mp_arena_if_any(), l, at, &got);
-  while (mp_lock_again(L, &l->lock, rc, &taken));
+  while (mp_lock_again(L, &l->lock, rc, &done));
   if (rc == 0 && at == MP_LAST)
     return luaL_error(L, "pop from an empty list");
   if (rc == 0)
@@ -233,13 +237,13 @@ static int list_pop(lua_State *L) {
 }
 
 static int list_clear(lua_State *L) {
-  int rc, taken = 0;
+  int rc, done = 0;
   struct mp_list *l = check(L);
   create(L);
   struct mp_handle *bag = lua_touserdata(L, -1);
   do
     rc = mp_list_clear(mp_arena_if_any(), l, bag->body);
-  while (mp_lock_again(L, &l->lock, rc, &taken));
+  while (mp_lock_again(L, &l->lock, rc, &done));
   mp_handle_close(bag, &kind);
   return rc < 0 ? raise(L, rc, "clear") : 0;
 }
@@ -285,11 +289,11 @@ static int tally(lua_State *L) {
 /* take(l, v) -> was there one? */
 static int take(lua_State *L) {
   struct mp_value v;
-  int rc, taken = 0;
+  int rc, done = 0;
   struct mp_list *l = check_plain(L, &v);
   do
     rc = mp_list_remove(mp_arena_if_any(), l, &v);
-  while (mp_lock_again(L, &l->lock, rc, &taken));
+  while (mp_lock_again(L, &l->lock, rc, &done));
   if (rc < 0)
     return raise(L, rc, "remove");
   lua_pushboolean(L, rc);
@@ -300,10 +304,10 @@ static int take(lua_State *L) {
 
 static int permute(lua_State *L, struct mp_list *l, const uint64_t *order,
                    uint64_t n) {
-  int rc, taken = 0;
+  int rc, done = 0;
   do
     rc = mp_list_permute(mp_arena_if_any(), l, order, n);
-  while (mp_lock_again(L, &l->lock, rc, &taken));
+  while (mp_lock_again(L, &l->lock, rc, &done));
   if (rc == -ESTALE)
     return luaL_error(L, "the list was changed while it was sorted");
   return rc < 0 ? raise(L, rc, "sort") : 0;

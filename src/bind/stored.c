@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/code.h"
 #include "bind/core.h"
 #include "bind/message.h"
 #include "os/clock.h"
@@ -160,15 +161,22 @@ static void wait_for(lua_State *L, struct mp_lock *l) {
     mp_raise_code(L, rc, "cannot take the object's lock");
 }
 
-int mp_lock_again(lua_State *L, struct mp_lock *l, int64_t rc, int *taken) {
-  if (rc == -EAGAIN && !*taken) {
+enum { TAKEN = 1, COLLECTED = 2 };
+
+int mp_lock_again(lua_State *L, struct mp_lock *l, int64_t rc, int *done) {
+  if (rc == -EAGAIN && !(*done & TAKEN)) {
     wait_for(L, l);
-    *taken = 1;
+    *done |= TAKEN;
     return 1;
   }
-  if (*taken)
+  if (*done & TAKEN)
     mp_lock_release(mp_arena_if_any(), l);
-  return 0;
+  *done &= ~TAKEN;
+  if (rc != MP_ENOARENA || (*done & COLLECTED))
+    return 0;
+  lua_gc(L, LUA_GCCOLLECT);
+  *done |= COLLECTED;
+  return 1;
 }
 
 void mp_lock_call(lua_State *L, struct mp_lock *l, int nargs, int nresults) {
@@ -177,6 +185,30 @@ void mp_lock_call(lua_State *L, struct mp_lock *l, int nargs, int nresults) {
   mp_lock_release(mp_arena_if_any(), l);
   if (status != LUA_OK)
     lua_error(L);
+}
+
+/*
+** A handle is old, in the generational mode, before its dict is full: what is
+** told in steps then collects the young only.  So once as much came together as
+** four times Lua's own heap, all is collected.
+*/
+static int is_much(lua_State *L, uint64_t n) {
+  const uint64_t little = UINT64_C(32) << 20;
+  return n >= little && n / 4096 >= (uint64_t)lua_gc(L, LUA_GCCOUNT);
+}
+
+/* An entry's head, a word in a table, what rounding takes. */
+void mp_stored_charge(lua_State *L, uint64_t key_size,
+                      const struct mp_value *v) {
+  enum { BESIDES = 32 };
+  static _Thread_local uint64_t sum;
+  uint64_t n = key_size + v->p.size + BESIDES;
+  sum += n;
+  mp_gc_charge(L, n);
+  if (!is_much(L, sum) || !lua_gc(L, LUA_GCISRUNNING))
+    return;
+  sum = 0;
+  lua_gc(L, LUA_GCCOLLECT);
 }
 
 /* --- snapshots ------------------------------------------------------------ */

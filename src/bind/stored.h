@@ -32,14 +32,20 @@ int mp_got_push(lua_State *L, struct mp_got *got);
 /*
 ** An operation that changes, and finds that another process holds the lock,
 ** returns -EAGAIN: then this waits for the lock and says 1; the next time it
-** lets it go and says 0.
+** lets it go and says 0.  Where shared memory is short it collects garbage and
+** says 1, once.
 **
-**     int taken = 0;
+**     int done = 0;
 **     do
 **       rc = mp_dict_set(...);
-**     while (mp_lock_again(L, &d->lock, rc, &taken));
+**     while (mp_lock_again(L, &d->lock, rc, &done));
 */
-int mp_lock_again(lua_State *L, struct mp_lock *l, int64_t rc, int *taken);
+int mp_lock_again(lua_State *L, struct mp_lock *l, int64_t rc, int *done);
+
+/* Tells the collector of a value that was added to an object: it may be what
+** makes the object large. */
+void mp_stored_charge(lua_State *L, uint64_t key_size,
+                      const struct mp_value *v);
 
 /* Calls the function below nargs arguments with the lock held, and lets it go
 ** also when that raises; `nresults` as for lua_call. */

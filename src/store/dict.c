@@ -139,8 +139,10 @@ static int exchange(struct mp_arena *a, struct mp_dict *d, struct change *c,
 
 static int set(struct mp_arena *a, struct mp_dict *d, struct change *c) {
   uint64_t *word = mp_dict_find(a, d, c->key, NULL);
-  if (word == NULL)
-    return insert(a, d, c);
+  if (word == NULL) {
+    int rc = insert(a, d, c);
+    return rc < 0 ? rc : 1;
+  }
   if (mp_entry_overwrite(a, &d->guard, mp_dict_at(a, *word), c->value))
     return 0;
   return exchange(a, d, c, word);

@@ -72,7 +72,8 @@ int mp_dict_has(struct mp_arena *a, struct mp_dict *d,
                 const struct mp_key *k);
 int64_t mp_dict_count(struct mp_arena *a, struct mp_dict *d);
 
-/* 0; MP_ENOARENA, MP_EPOISONED and so on: nothing is changed. */
+/* 1: the key is new; 0: it was there; MP_ENOARENA, MP_EPOISONED and so on:
+** nothing is changed. */
 int mp_dict_set(struct mp_arena *a, struct mp_dict *d, const struct mp_key *k,
                 const struct mp_value *v);
 /* 1: it is there already, and *got; 0: it was set. */

@@ -129,9 +129,10 @@ static int add(struct mp_arena *a, struct mp_list *l, uint64_t i,
   int rc = mp_element_ready(a, in);
   if (rc == 0)
     rc = mp_list_splice(a, l, i, 0, &in->element, 1, t);
-  if (rc == 0)
-    mp_element_given(a, &l->guard, in);
-  return rc;
+  if (rc < 0)
+    return rc;
+  mp_element_given(a, &l->guard, in);
+  return 1;
 }
 
 /* Inside an element's entry where that can be, else the element: 4 words. */

@@ -63,12 +63,13 @@ int64_t mp_list_count(struct mp_arena *a, struct mp_list *l);
 /* 1: *got is the value (mp_got_done when it was read); 0: there is none. */
 int mp_list_get(struct mp_arena *a, struct mp_list *l, uint64_t i,
                 struct mp_got *got);
-/* Replaces element i; with i == count appends.  0, or -ERANGE. */
+/* Replaces element i: 0; with i == count appends: 1; or -ERANGE. */
 int mp_list_set(struct mp_arena *a, struct mp_list *l, uint64_t i,
                 const struct mp_value *v);
+/* 1, or an error. */
 int mp_list_append(struct mp_arena *a, struct mp_list *l,
                    const struct mp_value *v);
-/* Before element i; 0, or -ERANGE (i > count). */
+/* Before element i; 1, or -ERANGE (i > count). */
 int mp_list_insert(struct mp_arena *a, struct mp_list *l, uint64_t i,
                    const struct mp_value *v);
 
