@@ -98,10 +98,11 @@ describe("Every call that waits", function()
 
   it("keeps its timeout, stopped and continued, in coroutines too", function()
     run [[
-      local stopper = mp.Process{ daemon = true, args = { mp.getpid() }, target = function(pid)
-        while true do
-          mp.sleep(0.01)
-          os.execute(("kill -STOP %d; kill -CONT %d"):format(pid, pid))
+      local done = mp.Event()
+      local stopper = mp.Process{ args = { mp.getpid() }, target = function(pid)
+        while not done:wait(0.01) do
+          mp.kill(pid, "SIGSTOP")
+          mp.kill(pid, "SIGCONT")
         end
       end }
       stopper:start()
@@ -112,7 +113,8 @@ describe("Every call that waits", function()
         local took = mp.now() - began
         assert(took >= 0.05 and took < 5, name .. " took " .. took)
       end
-      stopper:kill()
+      done:set()
+      stopper:join()
     ]]
   end)
 
