@@ -102,74 +102,66 @@ describe("A stranger's datagram to a bell", function()
 end)
 
 describe("A handshake", function()
-  -- what a stranger's program says first; `hello` is the listener's line, K the key's hash
-  local strangers <const> = {
-    ["that is replayed"] = [[
-line = answer(hello)
-for again in range(2):
-    s.sendall(line)
-    verdict = f.readline()
-    if again == 0:
-        assert verdict.startswith(b"ok"), verdict
-        s, f = connect()
-        assert f.readline().strip() != hello
-]],
-    ["that sends the listener's own words back"] = [[
-s.sendall(hello + b"\n")
-verdict = f.readline()
-]],
-    ["with the listener's proof for a client's"] = [[
-nonce = hello.split()[-1]
-s.sendall(b"mplua 1 frames " + nonce + b" " + proof(b"listener", hello, nonce) + b"\n")
-verdict = f.readline()
-]],
-    ["that is cut short"] = "s.sendall(answer(hello)[:-3] + b'\\n')\nverdict = f.readline()",
-    ["without end"] = [[
-try:
-    for _ in range(100): s.sendall(b"x" * 1000)
-    verdict = f.readline()
-except OSError: verdict = b""
-]],
-  }
-  for what, says in pairs(strangers) do
-    it(what .. " is refused, and the listener lives on", function()
-      if not os.execute "python3 -c 'import hmac' 2>/dev/null" then
-        return pending "python3 plays the stranger"
-      end
-      local l <close> = mp.Listener{ authkey = "k" }
-      local path = os.tmpname()
-      local file = io.open(path, "w")
-      file:write(([[
+  -- Strangers one after the other; each must not hear "ok". `hello` is the listener's line.
+  local strangers <const> = [[
 import hashlib, hmac, os, socket
 K = hashlib.sha256(b"k").digest()
 def connect():
     s = socket.socket(socket.AF_UNIX)
     s.connect(%q)
-    return s, s.makefile("rb")
+    f = s.makefile("rb")
+    return s, f, f.readline().strip()
 def proof(who, *words):
     return hmac.new(K, who + b"".join(words), "sha256").hexdigest().encode()
 def answer(hello):
     nonce = os.urandom(32).hex().encode()
     return b"mplua 1 frames " + nonce + b" " + proof(b"client", hello, nonce) + b"\n"
-s, f = connect()
-hello = f.readline().strip()
-]]):format(l.address), says, "\nassert not verdict.startswith(b'ok'), verdict\n")
-      file:close()
-      local p = mp.Process{ target = function() assert(os.execute("python3 " .. path)) end }
-      p:start()
-      helper.eventually(function()
-        pcall(l.accept, l, 0.05)
-        return p:join(0)
-      end, 30)
-      os.remove(path)
-      assert.equal(0, p.exitcode)
-      local good = mp.Process{ target = function()
-        mp.Client(l.address, { authkey = "k" }):send "good"
-      end }
-      good:start()
-      local conn <close> = l:accept(20)
-      assert.equal("good", conn:recv())
-      assert.is_true(good:join(20))
-    end)
-  end
+def hear(what, words):
+    try:
+        for w in words: s.sendall(w)
+        verdict = f.readline()
+    except OSError: verdict = b""
+    print(what, verdict.startswith(b"ok"))
+s, f, hello = connect()
+line = answer(hello)
+hear("good", [line])
+s, f, hello = connect()
+hear("replayed", [line])
+s, f, hello = connect()
+hear("reflected", [hello + b"\n"])
+s, f, hello = connect()
+nonce = hello.split()[-1]
+hear("borrowed", [b"mplua 1 frames ", nonce, b" ", proof(b"listener", hello, nonce), b"\n"])
+s, f, hello = connect()
+hear("cut", [answer(hello)[:-3] + b"\n"])
+s, f, hello = connect()
+hear("endless", [b"x" * 1000] * 100)
+]]
+
+  it("that is replayed, reflected, borrowed, cut or endless is refused", function()
+    if not os.execute "python3 -c 'import hmac' 2>/dev/null" then
+      return pending "python3 plays the stranger"
+    end
+    local l <close> = mp.Listener{ authkey = "k" }
+    local path, said = os.tmpname(), mp.Queue()
+    local file = io.open(path, "w")
+    file:write(strangers:format(l.address))
+    file:close()
+    local p = mp.Process{ target = function() said:put(output_of("python3 " .. path)) end }
+    p:start()
+    helper.eventually(function()
+      pcall(l.accept, l, 0.05)
+      return p:join(0)
+    end, 60)
+    os.remove(path)
+    assert.equal("good True\nreplayed False\nreflected False\nborrowed False\ncut False\n"
+      .. "endless False\n", said:get(true, 0))
+    p = mp.Process{ target = function()
+      mp.Client(l.address, { authkey = "k" }):send "the listener lives on"
+    end }
+    p:start()
+    local conn <close> = l:accept(20)
+    assert.equal("the listener lives on", conn:recv())
+    assert.is_true(p:join(20))
+  end)
 end)
