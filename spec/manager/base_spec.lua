@@ -18,6 +18,11 @@ function Counter:add(k)
   return self.n
 end
 
+function Counter:chain()
+  self.n = self.n + 1
+  return self
+end
+
 function Counter:value() return self.n end
 function Counter:both() return self.n, nil, "x", nil end
 function Counter:nothing() end
@@ -64,6 +69,7 @@ helper.each_method(function(mp)
         local c = m:Counter(10)
         assert.equal(15, c:add(5))
         assert.equal(15, c:value())
+        assert.equal(15, c:_getvalue().n)
         assert.not_equal(mp.getpid(), c:pid())
         assert.equal(3, m:Point(1, 2):sum())
         assert.equal("x", m:Called("x"):name())
@@ -86,6 +92,18 @@ helper.each_method(function(mp)
       local q = mp.Queue()
       c:put_into(q, "by the server")
       assert.equal("by the server", q:get(true, 5))
+    end)
+
+    it("gives the proxy back for a method that returns its object", function()
+      local m <close> = My{ address = "127.0.0.1:0", authkey = "k" }:start()
+      local other <close> = My{ address = m.address, authkey = "k" }:connect()
+      for _, manager in ipairs { m, other } do
+        local c = manager:Counter(1)
+        assert.is_true(rawequal(c, c:chain():chain()))
+        assert.equal(3, c:value())
+        assert.equal(3, c:_callmethod("value"))
+        assert.matches("string expected, got nil", error_of(c._callmethod, c), 1, true)
+      end
     end)
 
     it("names what is not there", function()

@@ -1,116 +1,95 @@
---- manager.lua: clients of a manager's dict and list die at random, in the middle of any call
+--- manager.lua: clients of a manager's server are shot while they call
 -- MIT licence, see LICENSE
 --
--- usage: mplua spec/stress/manager.lua [SECONDS = 20]
+-- usage: mplua spec/stress/manager.lua [SECONDS]
 --
--- Clients count, change pairs that belong together, append and pop; one is killed every few
--- milliseconds and replaced. Afterwards: no pair is torn, nothing that was counted is lost and at
--- most one more than was told a kill, the keys that were made are there whole, each client's
--- appended numbers were popped in order, once.
+-- Half of the clients are of the family, half come by a socket. One that lives looks on: what it
+-- is told must be right, at once; in the end nothing of the dead may be left.
 
-package.path = "./?.lua;" .. package.path
 local mp = require "multiprocessing"
-local s = require "spec.stress.storm".begin "manager"
 
-local CLIENTS <const> = 4
+local SECONDS <const> = tonumber(arg[1]) or 10
+local CLIENTS <const> = 6
+local KEY <const> = "storm"
 
-local manager = mp.Manager()
-local shared = {
-  dict = manager:dict{ count = 0, pair = { 0, 0 } }, list = manager:list(),
-  counted = mp.RawValue("q", 0), popped = mp.Queue(),
-}
+local seed = os.time()
+math.randomseed(seed)
 
-local actions = {}
+local Store = {}
+Store.__index = Store
+function Store.new() return setmetatable({ values = {}, n = 0 }, Store) end
 
-function actions.count(d)
-  d.dict:incr("count")
-  d.counted:add(1)
+function Store:set(k, v)
+  self.n = self.n + 1
+  self.values[k] = v
+  return v
 end
 
-function actions.pair(d)
-  d.dict:update("pair", function(p) return { p[1] + 1, p[2] + 1 } end)
+function Store:get(k) return self.values[k] end
+function Store:calls() return self.n end
+function Store.wait(_, s) mp.sleep(s) end
+function Store:part() return self.new() end
+
+function Store.work(_, s)
+  local ending = os.clock() + s
+  while os.clock() < ending do end
 end
 
-function actions.look(d)
-  local p = d.dict.pair
-  s:check(p[1] == p[2], "the pair is torn: %d, %d", p[1], p[2])
-end
+local Stores = mp.BaseManager:extend "Stores"
+local shared = Store.new()
+Stores:register("shared", function() return shared end, { method_to_typeid = { part = "Store" } })
+Stores:register("Store", Store, { method_to_typeid = { part = "Store" } })
 
--- keys come and go, so that the table grows and shrinks
-function actions.keys(d, who)
-  local key = ("key %d %d"):format(who, math.random(50))
-  if math.random(3) == 1 then
-    d.dict:pop(key, nil)
-  else
-    d.dict:set(key, key:rep(math.random(60)))
-  end
-end
-
-function actions.append(d, who, state)
-  state.n = state.n + 1
-  d.list:append{ who, state.n, ("%d/%d "):format(who, state.n):rep(state.n % 30) }
-end
-
-function actions.pop(d)
-  if #d.list < 20 then return end
-  local ok, m = pcall(d.list.pop, d.list, 1)
-  if not ok then return end -- another was quicker
-  s:check(m[3] == ("%d/%d "):format(m[1], m[2]):rep(m[2] % 30), "a torn item of %d", m[1])
-  d.popped:put{ m[1], m[2] }
-end
-
-local names = {}
-for name in pairs(actions) do names[#names + 1] = name end
-table.sort(names)
-
-local function work(d, who)
-  local state = { n = 0 }
+local function client(m, is_remote, me)
+  if is_remote then m = Stores{ address = m.address, authkey = KEY }:connect() end
+  local all, i = m:shared(), 0
   while true do
-    actions[names[math.random(#names)]](d, who, state)
-    s.moved:add(1)
+    i = i + 1
+    local own = m:Store()
+    local text = (me .. ":" .. i .. ";"):rep(math.random(1, 3000))
+    assert(own:set("text", text) == text and own:part():calls() == 0)
+    assert(all:set(me, i) == i)
+    if i % 7 == 0 then own:wait(0.001) end
+    if i % 11 == 0 then own:work(0.012) end
+    assert(own:get("text") == text)
   end
 end
 
-local people, next_client = {}, 0
-local function replace(i)
-  next_client = next_client + 1
-  people[i] = s:start(work, shared, next_client)
+local m <close> = Stores{ address = "127.0.0.1:0", authkey = KEY }:start()
+local list = {}
+
+local function start(i)
+  list[i] = mp.Process{ target = client, args = { m, i % 2 == 0, i }, daemon = true }
+  list[i]:start()
 end
 
-local seen = {}
-local function drain()
-  while true do
-    local ok, m = shared.popped:try_get()
-    if not ok then return end
-    local of = seen[m[1]] or {}
-    seen[m[1]] = of
-    s:check(not of[m[2]], "item %d of %d came twice", m[2], m[1])
-    of[m[2]] = true
-  end
-end
-
-for i = 1, CLIENTS do replace(i) end
-while s:goes_on() do
-  mp.sleep(math.random() * 0.01)
+for i = 1, CLIENTS do start(i) end
+local mine, killed, slowest = m:shared(), 0, 0
+local ending = mp.now() + SECONDS
+local last = -1
+while mp.now() < ending do
+  mp.sleep(math.random() * 0.02)
   local i = math.random(CLIENTS)
-  s:kill(people[i], function() replace(i) end)
-  drain()
+  assert(list[i]:is_alive(), "a client ended by itself")
+  list[i]:kill()
+  list[i]:join()
+  killed = killed + 1
+  start(i)
+  local before = mp.now()
+  local n = mine:calls()
+  slowest = math.max(slowest, mp.now() - before)
+  assert(n >= last, "calls were lost")
+  last = n
 end
-for i = 1, CLIENTS do
-  people[i]:kill()
-  people[i]:join()
+for _, p in ipairs(list) do
+  p:kill()
+  p:join()
 end
-drain()
-
-local count, told = shared.dict.count, shared.counted.value
-s:check(count >= told and count <= told + s.kills.value + CLIENTS,
-  "counted %d, told %d, %d kills", count, told, s.kills.value)
-for key, value in pairs(shared.dict) do
-  if key:find "^key" then s:check(value:gsub(key, "") == "", "the value of %q is torn", key) end
-end
-for _, m in ipairs(shared.list) do
-  s:check(not (seen[m[1]] or {})[m[2]], "item %d of %d was popped and is there", m[2], m[1])
-end
-manager:shutdown()
-shared, people, manager = nil, nil, nil -- luacheck: ignore
-s:finish(s.moved.value)
+ending = mp.now() + 20
+repeat
+  mp.sleep(0.01)
+  assert(mp.now() < ending, "objects of the dead are left: " .. m:number_of_objects())
+until m:number_of_objects() == 1
+assert(require("multiprocessing.core.arena").check())
+print(("manager: seed %d, %d calls, %d clients killed, slowest call of the survivor %.0f ms")
+  :format(seed, last, killed, slowest * 1000))

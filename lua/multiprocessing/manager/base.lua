@@ -10,6 +10,7 @@
 
 local connection = require "multiprocessing.connection"
 local core = require "multiprocessing.core.process"
+local ending = require "multiprocessing.ending"
 local errors = require "multiprocessing.errors"
 local links = require "multiprocessing.manager.link"
 local options = require "multiprocessing.options"
@@ -207,8 +208,8 @@ end
 ---@param callable? function|table
 ---@param o? table `exposed` list of the methods that there are, default: all whose names do not
 --- begin with "_"; may name operators ("__len", "__call", "__index"...); `method_to_typeid` table
---- from a method's name to a type: its first result is not copied but becomes a proxy of that type;
---- `serial` boolean
+--- from a method's name to a type: its first result is not copied but becomes a proxy of that type
+--- (a method that returns its own object gives the proxy back anyway); `serial` boolean
 function BaseManager:register(typeid, callable, o)
   check(type(self) == "table" and registry_of(self), 2,
     "bad argument #1 to 'register' (a manager's class expected; call it with a colon)")
@@ -278,6 +279,20 @@ local function raise_failure(news, pid)
   errors.raise("RemoteError", news.text, { value = news.error, traceback = news.trace, pid = pid })
 end
 
+-- A server that is up at the normal end of its owner ends normally, too, and writes out what it has
+-- printed.
+local running = setmetatable({}, { __mode = "k" })
+local registered_in -- pid
+
+local function shut_down_at_exit(manager)
+  running[manager] = true
+  if registered_in == system.getpid() then return end
+  registered_in, running = system.getpid(), setmetatable({ [manager] = true }, { __mode = "k" })
+  ending.at_exit(function()
+    for m in pairs(running) do m:shutdown() end
+  end)
+end
+
 local Owner = { __name = "multiprocessing.BaseManager.owner" }
 
 -- The last of this process's ways to the server is gone: it ends with its last object.
@@ -325,6 +340,7 @@ function BaseManager:start(initializer, initargs)
   local link = links.family(sid, door, news.slot)
   link.owner = setmetatable({ pid = system.getpid(), link = link }, Owner)
   own[self] = { process = p, link = link }
+  shut_down_at_exit(self)
   return self
 end
 
@@ -441,7 +457,7 @@ function BaseManager:shutdown()
   elseif own[self] then
     own[self].link:close()
   end
-  own[self], self._state = nil, "shut down"
+  own[self], running[self], self._state = nil, nil, "shut down"
 end
 
 function BaseManager:__close()

@@ -36,10 +36,14 @@ end
 
 -- Where the values of a message stand, as the user counts them.
 local function rename(e)
-  if errors.iserror(e, "SerializationError") then
-    e.message = e.message:gsub("%[(%d+)%]", function(i)
-      return tonumber(i) > 4 and ("argument %d"):format(i - 4) or nil
-    end, 1)
+  if not errors.iserror(e, "SerializationError") then return e end
+  e.message = e.message:gsub("%[(%d+)%]", function(i)
+    return tonumber(i) > 4 and ("argument %d"):format(i - 4) or nil
+  end, 1)
+  local place = e.message:match "(argument .-)%._link%."
+  if place then
+    e.message = ("cannot serialize a proxy at %s: a remote server takes its own proxies, as "
+      .. "arguments and not inside of tables"):format(place)
   end
   return e
 end

@@ -129,6 +129,9 @@ function methods:_callmethod(name, ...)
   if not is_proxy(self) then
     error("bad argument #1 to '_callmethod' (proxy expected; call it with a colon)", 2)
   end
+  if type(name) ~= "string" then
+    error(("bad argument #1 to '_callmethod' (string expected, got %s)"):format(type(name)), 2)
+  end
   local link = self._link
   return M.results(link, link:call(self._id, name, ...), 1)
 end

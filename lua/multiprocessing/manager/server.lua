@@ -98,10 +98,21 @@ local function unsent(e)
   return { value = e }
 end
 
+-- The type of what the first result is to be a proxy of; nil: it is copied. A method that returns
+-- its object gives the proxy back, so that calls can be chained.
+local function type_of_result(job)
+  local result, record = job.answer[4], job.record
+  if result == nil then return nil end
+  if record and job.name ~= "#value" and rawequal(result, record.object)
+    and (type(result) == "table" or type(result) == "userdata") then return record.typeid end
+  return job.becomes
+end
+
 function Server:_answer(job)
   local answer, peer = job.answer, job.peer
-  if job.becomes and answer[4] ~= nil and not peer.gone then
-    answer.x = self:_introduce(peer, answer[4], job.becomes)
+  local typeid = type_of_result(job)
+  if typeid and not peer.gone then
+    answer.x = self:_introduce(peer, answer[4], typeid)
     answer[4] = nil
   end
   local ok, e = pcall(peer.send, peer, answer)
@@ -241,7 +252,7 @@ function Server:_begin(peer, request)
   local entry = self.registry[record.typeid]
   job.call = calls.method(record, entry, name)
   job.becomes = entry.method_to_typeid and entry.method_to_typeid[name]
-  job[1], job.n, job.record = record.object, n + 1, record
+  job[1], job.n, job.record, job.name = record.object, n + 1, record, name
   table.move(request, 5, 4 + n, 2, job)
   self:_enter(record, job)
 end
