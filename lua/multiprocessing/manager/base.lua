@@ -289,7 +289,9 @@ local function shut_down_at_exit(manager)
   if registered_in == system.getpid() then return end
   registered_in, running = system.getpid(), setmetatable({ [manager] = true }, { __mode = "k" })
   ending.at_exit(function()
-    for m in pairs(running) do m:shutdown() end
+    for m in pairs(running) do
+      if not pcall(m.shutdown, m) then own[m].process:kill() end -- a further Ctrl-C
+    end
   end)
 end
 
