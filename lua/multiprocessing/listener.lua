@@ -119,7 +119,8 @@ local function close_at_exit(listener)
 end
 
 local function fresh_path()
-  local name = os.tmpname()
+  local ok, name = pcall(os.tmpname)
+  if not ok then errors.raise("ProcessError", "cannot make a path to listen on: " .. name) end
   os.remove(name)
   return name .. ".mplua"
 end

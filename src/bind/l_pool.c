@@ -101,9 +101,10 @@ static int core_new(lua_State *L) {
   uint32_t n = (uint32_t)luaL_checkinteger(L, 1);
   struct mp_handle *h = mp_handle_create(L, &mp_pool_kind, mp_pool_size(n));
   struct mp_pool_core *c = (struct mp_pool_core *)h;
-  mp_pool_must(L, mp_pool_init(mp_pool_of(c), n), "Pool");
+  mp_pool_must(L, mp_pool_init(mp_pool_of(c), n),
+               "cannot make a pool");
   c->owner = mp_self_pid();
-  mp_pool_must(L, open_descriptors(c), "Pool");
+  mp_pool_must(L, open_descriptors(c), "cannot make a pool");
   return 1;
 }
 
@@ -245,7 +246,8 @@ static int core_watch(lua_State *L) {
   struct mp_pool_core *c = mp_pool_core_check(L);
   lua_Integer seat = luaL_checkinteger(L, 2);
   int fd = (int)luaL_checkinteger(L, 3);
-  mp_pool_must(L, mp_pollset_add(c->watch, fd, (uint32_t)seat), "Pool");
+  mp_pool_must(L, mp_pollset_add(c->watch, fd, (uint32_t)seat),
+               "cannot watch a worker of the pool");
   return 0;
 }
 

@@ -9,18 +9,37 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <linux/memfd.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "os/fd.h"
 
 enum { SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL };
 
-static int give_size(int fd, uint64_t size) {
+/* The signal comes to this thread, so it can be taken back. */
+int mp_file_resize(int fd, uint64_t size) {
+  static const struct timespec at_once = {0, 0};
+  sigset_t xfsz, old;
+  int rc = 0;
+  sigemptyset(&xfsz);
+  sigaddset(&xfsz, SIGXFSZ);
+  pthread_sigmask(SIG_BLOCK, &xfsz, &old);
   if (ftruncate(fd, (off_t)size) != 0)
-    return -errno;
+    rc = -errno;
+  if (rc == -EFBIG)
+    sigtimedwait(&xfsz, NULL, &at_once);
+  pthread_sigmask(SIG_SETMASK, &old, NULL);
+  return rc;
+}
+
+static int give_size(int fd, uint64_t size) {
+  int rc = mp_file_resize(fd, size);
+  if (rc < 0)
+    return rc;
   return fcntl(fd, F_ADD_SEALS, SEALS) == 0 ? 0 : -errno;
 }
 

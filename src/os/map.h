@@ -9,6 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* ftruncate.  More than RLIMIT_FSIZE allows is -EFBIG, without the SIGXFSZ
+** that would end the process. */
+int mp_file_resize(int fd, uint64_t size);
+
 /* A sparse memfd of `size` bytes, sealed against shrinking, growing and
 ** further seals.  The fd, or a negative errno. */
 int mp_map_create(const char *name, uint64_t size);

@@ -41,8 +41,9 @@ static int open_it(const char *path, int flags) {
 static int give_size(int fd, uint64_t size) {
   if (size > INT64_MAX)
     return -ENOMEM;
-  if (ftruncate(fd, (off_t)size) < 0)
-    return -errno;
+  int rc = mp_file_resize(fd, size);
+  if (rc < 0)
+    return rc;
   return mp_map_commit(fd, 0, size); /* no SIGBUS later */
 }
 
