@@ -294,6 +294,44 @@ function steps.futures(ctx)
   right(sum == 14, "map")
 end
 
+-- --- managers --------------------------------------------------------------------------------
+
+function steps.manager(ctx)
+  local m <close> = ctx.Manager()
+  local d, list, ns = m:dict{ a = 1 }, m:list{ 1, 2 }, m:Namespace{ x = 5 }
+  finished(run(ctx, function(dict, l)
+    for i = 1, 20 do dict:set("key" .. i, { i }) end
+    dict:incr("a", 4)
+    l:append{ "three" }
+  end, d, list))
+  right(d.a == 5 and #d == 21 and d.key7[1] == 7, "dict")
+  right(#list == 3 and list[3][1] == "three", "list")
+  right(d:update("a", function(n) return n * 2 end) == 10 and d:pop("a") == 10, "update, pop")
+  list:sort(function(x, y) return type(x) == "number" and (type(y) ~= "number" or x > y) end)
+  right(list[1] == 2 and list:pop(2) == 1, "sort")
+  ns.y = { d }
+  right(ns.x == 5 and ns.y[1]:get("key3")[1] == 3, "Namespace")
+end
+
+function steps.server(ctx)
+  local Counter = { __name = "Counter" }
+  Counter.__index = Counter
+  function Counter:add(n)
+    self.n = self.n + n
+    return self.n
+  end
+  local Mine = ctx.BaseManager:extend "Mine"
+  Mine:register("counter", function(n) return setmetatable({ n = n }, Counter) end)
+  local m <close> = Mine{}
+  m:start()
+  local c = m:counter(3)
+  right(c:add(2) == 5, "a call")
+  finished(run(ctx, function(proxy)
+    if proxy:add(1) ~= 6 then os.exit(1) end
+  end, c))
+  right(c:add(0) == 6, "what the child did")
+end
+
 -- --- sockets ---------------------------------------------------------------------------------
 
 local function served(ctx, listener, key)
