@@ -97,9 +97,9 @@ MPLUA_API int luaopen_multiprocessing(struct lua_State *L);
 ** program was started by a person; where it was started as a child, it runs
 ** the child and does not return.  Before any thread is made.
 **
-** `open` (NULL: none) is called, unprotected by nothing of yours, in the
-** lua_State of every such child after the libraries are there: register types
-** and functions of the host in it.  An error that it raises ends the child.
+** `open` (NULL: none) is called in the lua_State of every such child, when its
+** libraries are there: register the host's types and functions in it.  An
+** error that it raises ends the child.  Runs call it if they are told to.
 */
 MPLUA_API void mplua_child_entry(int argc, char **argv);
 MPLUA_API void mplua_child_entry_with(int argc, char **argv,
@@ -402,7 +402,8 @@ typedef struct mplua_result {
   mplua_values *values;  /* what it returned; not to be freed */
 } mplua_result;
 
-/* May use its pool, but not poll or free it. */
+/* May use its pool, but not poll it; may free it, too: then no further callback
+** is called, and the pool goes when mplua_pool_poll returns. */
 typedef void (*mplua_callback)(void *data, const mplua_result *result);
 
 /* How a call is to be dealt with; all zero: no callback, no limits. */

@@ -310,6 +310,24 @@ static void test_free(void) {
   check(s.calls == 0, "no callback");
 }
 
+static void free_it(void *data, const mplua_result *r) {
+  mplua_pool **p = data;
+  check(r->code == 0 && *p != NULL, "called once");
+  mplua_pool_free(*p);
+  *p = NULL;
+}
+
+static void test_free_in_callback(void) {
+  mplua_pool_options o = two();
+  mplua_pool *p = new_pool(&o), *same = p;
+  mplua_task t = {.callback = free_it, .data = &p};
+  for (int i = 0; i < 5; i++)
+    mplua_pool_submit_source(p, "return 1", NULL, &t, NULL);
+  for (int i = 0; i < 60 && p != NULL; i++)
+    mplua_pool_poll(same, 1);
+  check(p == NULL, "freed");
+}
+
 static void test_failures(void) {
   mplua_pool_options o = two();
   mplua_pool *p = NULL;
@@ -483,6 +501,23 @@ static void test_all(const char *method) {
   remove_module(directory);
 }
 
+/* Bytes of the arena in use, when what the dead have left is swept. */
+static long arena_bytes(void) {
+  lua_State *L = luaL_newstate();
+  luaL_openlibs(L);
+  mplua_openlibs(L);
+  long bytes = -1;
+  if (luaL_loadstring(L, "local arena = require 'multiprocessing.core.arena'\n"
+                         "arena.sweep()\n"
+                         "assert(arena.check())\n"
+                         "local s = arena.stats()\n"
+                         "return s.range > 0 and s.used or -1") == LUA_OK &&
+      lua_pcall(L, 0, 1, 0) == LUA_OK)
+    bytes = (long)lua_tointeger(L, -1);
+  lua_close(L);
+  return bytes;
+}
+
 int main(int argc, char **argv) {
   mplua_child_entry(argc, argv);
   static char before[8192], after[8192];
@@ -490,11 +525,13 @@ int main(int argc, char **argv) {
   test_little_memory();
   test_free(); /* what is made once and kept is made here */
   int fds = count_fds();
+  long bytes = arena_bytes();
   test_all("forkserver");
   test_all("fork");
   test_close();
   test_terminate();
   test_free();
+  test_free_in_callback();
   test_failures();
   signal(SIGCHLD, SIG_IGN);
   test_all("spawn");
@@ -505,6 +542,10 @@ int main(int argc, char **argv) {
   check(strcmp(before, after) == 0, "signals are left alone");
   check(count_fds() == fds, "no descriptor is left");
   check(first_child() == 0, "no child is left");
+  long left = arena_bytes() - bytes;
+  if (bytes < 0 || left > 0)
+    printf("%ld bytes, of %ld\n", left, bytes);
+  check(bytes >= 0 && left <= 0, "no shared memory is left");
   printf("%d passed, %d failed\n", passed, failed);
   return failed != 0;
 }

@@ -249,6 +249,28 @@ static void test_small_set(void) {
                "nilnilnilb");
 }
 
+/* Lua files are found where the host says, and nothing else is. */
+static void test_modules(void) {
+  char directory[] = "/tmp/mplua-test-XXXXXX", path[64];
+  mplua_run_options o = options(MPLUA_RUN_OPEN);
+  check(mkdtemp(directory) != NULL, "a directory");
+  snprintf(path, sizeof path, "%s/own.lua", directory);
+  FILE *f = fopen(path, "w");
+  fputs("return { name = ..., has = tostring(package) .. tostring(io) }", f);
+  fclose(f);
+  expect("return require 'own'", &o, MPLUA_RAN_ERROR, "global 'require'");
+  snprintf(path, sizeof path, "%s/?.lua", directory);
+  o.path = path;
+  expect_value("local own = require 'own' return own.name .. own.has", &o,
+               "ownnilnil");
+  expect_value("return tostring(package) .. tostring(select(2, pcall(require, "
+               "'cjson')):match 'module .cjson. not found') .. type(crash)",
+               &o, "nilmodule 'cjson' not foundfunction");
+  snprintf(path, sizeof path, "%s/own.lua", directory);
+  remove(path);
+  rmdir(directory);
+}
+
 static void test_limits(void) {
   mplua_run_options o = options(0);
   o.lua_memory = 4 << 20;
@@ -679,6 +701,7 @@ int main(int argc, char **argv) {
   test_returning();
   test_failing();
   test_small_set();
+  test_modules();
   test_limits();
   test_floods();
   test_ends();

@@ -41,6 +41,7 @@ struct mplua_pool {
   int set;                   /* the descriptor for hosts: pool's and bell */
   int bell; /* an eventfd: something to do that the pool's does not tell of */
   int delivering;
+  int doomed; /* freed in a callback */
 };
 
 /* --- calling Lua ---------------------------------------------------------- */
@@ -331,7 +332,7 @@ static void hand_out(mplua_pool *p, int base) {
 static int deliver(mplua_pool *p, int count) {
   int base = lua_gettop(p->L);
   int rc = 0;
-  for (int i = 0; i < count && rc >= 0; i++) {
+  for (int i = 0; i < count && rc >= 0 && !p->doomed; i++) {
     rc = has_room(p) ? call(p, TAKE, 0, LUA_MULTRET, NULL) : -ENOMEM;
     if (rc >= 0)
       hand_out(p, base);
@@ -363,7 +364,10 @@ int mplua_pool_poll(mplua_pool *p, double timeout) {
     rc = deliver(p, count);
     p->delivering = 0;
   }
-  refresh(p);
+  if (p->doomed)
+    mplua_pool_free(p);
+  else
+    refresh(p);
   return rc;
 }
 
@@ -424,6 +428,9 @@ lua_State *mplua_pool_state(mplua_pool *p) {
 
 void mplua_pool_free(mplua_pool *p) {
   if (p == NULL)
+    return;
+  p->doomed = p->delivering;
+  if (p->delivering)
     return;
   if (p->L != NULL && p->refs[FACE] != 0 && has_room(p)) {
     call(p, TERMINATE, 0, 0, NULL);
