@@ -43,6 +43,34 @@ local function incr(d) d:incr "hits" end
 local function append(l, i) l:append(i) end
 local function read(l, i) return l[i % KEYS + 1] end
 
+-- an object of an own class, in a server
+local Counter <const> = {}
+Counter.__index = Counter
+function Counter.new() return setmetatable({ n = 0 }, Counter) end
+
+function Counter:add(k)
+  self.n = self.n + k
+  return self.n
+end
+
+local Own <const> = mp.BaseManager:extend "Own"
+Own:register("Counter", Counter)
+
+local own, far, client
+
+local function counter()
+  own = own or Own():start()
+  return own:Counter()
+end
+
+local function remote_counter()
+  far = far or Own{ address = "127.0.0.1:0", authkey = "bench" }:start()
+  client = client or Own{ address = far.address, authkey = "bench" }:connect()
+  return client:Counter()
+end
+
+local function call(c) c:add(1) end
+
 local function bytes_an_entry()
   local n = 100000
   local d = m:dict()
@@ -104,6 +132,10 @@ return {
       wanted = 60 },
     { "l:append(v), two processes", mplua = together(list, append), other = "append_two" },
     { "l[i]", mplua = alone(full_list, read), other = "read_one" },
+  } },
+  { title = "an object of an own class, in a manager's server", python = "managers", rows = {
+    { "c:add(1)", mplua = alone(counter, call), other = "call_one", wanted = 2 },
+    { "c:add(1), by TCP", mplua = alone(remote_counter, call), other = "call_tcp" },
   } },
   { title = "a dict's read and write", axis = "keys", python = "managers",
     rows = work.series({ 1000, 10000, 100000, 1000000 }, function(size)

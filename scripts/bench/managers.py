@@ -1,5 +1,6 @@
 """python3's side of manager.lua: seconds an operation."""
 import multiprocessing as mp
+from multiprocessing.managers import BaseManager
 
 from sync import both, timed
 
@@ -122,3 +123,53 @@ def of_size(size, n):
             grown[k] = grown[k] + 1
 
     return timed(n, loop)
+
+
+class Counter:
+    def __init__(self):
+        self.n = 0
+
+    def add(self, k):
+        self.n += k
+        return self.n
+
+
+class Own(BaseManager):
+    pass
+
+
+Own.register("Counter", Counter)
+own = far = client = None
+
+
+def counter():
+    global own
+    if own is None:
+        own = Own(ctx=ctx)
+        own.start()
+    return own.Counter()
+
+
+def remote_counter():
+    global far, client
+    if client is None:
+        far = Own(("127.0.0.1", 0), b"bench", ctx=ctx)
+        far.start()
+        client = Own(far.address, b"bench")
+        client.connect()
+    return client.Counter()
+
+
+def add_loop(c):
+    def loop(n):
+        for _ in range(n):
+            c.add(1)
+    return loop
+
+
+def call_one(n):
+    return timed(n, add_loop(counter()))
+
+
+def call_tcp(n):
+    return timed(n, add_loop(remote_counter()))

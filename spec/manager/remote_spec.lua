@@ -109,9 +109,9 @@ describe("a remote manager", function()
     raises("SerializationError", a.get, a, mp.Queue())
     raises("SerializationError", other.Account, other, print)
     e = raises("SerializationError", a.get, a, { { a } })
-    assert.matches("a proxy at argument 1[1][1]: a remote server takes", e.message, 1, true)
+    assert.matches("the proxy at argument 1[1][1]: a remote server takes", e.message, 1, true)
     e = raises("SerializationError", a.get, a, m:get_shared())
-    assert.matches("a proxy at argument 1: a remote server takes", e.message, 1, true)
+    assert.matches("the proxy at argument 1: a remote server takes", e.message, 1, true)
     e = raises("RemoteError", a.code, a)
     assert.is_true(e:is "SerializationError")
     e = raises("RemoteError", a.fail, a, "so")
@@ -174,7 +174,7 @@ describe("a remote manager", function()
     local host, port = m.address:match "^(.*):(%d+)$"
     local script = ([[
       exec 3<>/dev/tcp/%s/%s; exec 4<>/dev/tcp/%s/%s; exec 5<>/dev/tcp/%s/%s
-      head -c 3000 /dev/urandom >&3; printf 'GET / HTTP/1.0\r\n\r\n' >&4; sleep 60
+      head -c 3000 /dev/urandom >&3; printf "GET / HTTP/1.0\r\n\r\n" >&4; exec sleep 60
     ]]):format(host, port, host, port, host, port)
     local p = mp.Process{ target = function()
       os.execute("exec timeout 60 bash -c '" .. script .. "' 2>/dev/null")

@@ -40,12 +40,32 @@ local function rename(e)
   e.message = e.message:gsub("%[(%d+)%]", function(i)
     return tonumber(i) > 4 and ("argument %d"):format(i - 4) or nil
   end, 1)
-  local place = e.message:match "(argument .-)%._link%."
-  if place then
-    e.message = ("cannot serialize a proxy at %s: a remote server takes its own proxies, as "
-      .. "arguments and not inside of tables"):format(place)
-  end
   return e
+end
+
+-- Where in a value there is a proxy.
+local function find_proxy(v, path, seen)
+  if M.is_proxy(v) then return path end
+  if type(v) ~= "table" or seen[v] then return nil end
+  seen[v] = true
+  for k, x in next, v do
+    local name = type(k) == "string" and "." .. k or ("[%s]"):format(tostring(k))
+    local found = find_proxy(x, path .. name, seen)
+    if found then return found end
+  end
+end
+
+local function explain(e, request)
+  if not errors.iserror(e, "SerializationError") then return e end
+  for i = 5, 4 + request[4] do
+    local place = find_proxy(request[i], "argument " .. i - 4, {})
+    if place then
+      e.message = ("cannot serialize the proxy at %s: a remote server takes its own proxies, as "
+        .. "arguments and not inside of tables"):format(place)
+      return e
+    end
+  end
+  return rename(e)
 end
 
 -- Answers to calls that were interrupted are nobody's.
@@ -57,7 +77,7 @@ end
 
 local function send(conn, request)
   local ok, e = pcall(conn.send, conn, request)
-  if not ok then error(rename(e), 0) end
+  if not ok then error(explain(e, request), 0) end
 end
 
 -- within the family ---------------------------------------------------------------------------
