@@ -321,6 +321,13 @@ local function wrap(memory, count)
   return setmetatable({ _memory = memory, _count = count }, List)
 end
 
+-- The head comes last: it is a list when all is there.
+local function fill(memory, content, count)
+  memory:write(HEAD + 1, content)
+  memory:write(1, ("<c4 x x x x I8"):pack("MPL1", count))
+  return wrap(memory, count)
+end
+
 local function create(list, name)
   local count = list.n or #list
   local entries, rooms = {}, {}
@@ -332,10 +339,12 @@ local function create(list, name)
     rooms[i] = bytes .. ("\0"):rep(2 * capacity - #bytes)
     where = where + 2 * capacity
   end
+  local content = table.concat(entries) .. table.concat(rooms)
   local memory = M.SharedMemory{ name = name, create = true, size = where }
-  memory:write(HEAD + 1, table.concat(entries) .. table.concat(rooms))
-  memory:write(1, ("<c4 x x x x I8"):pack("MPL1", count))
-  return wrap(memory, count)
+  local ok, new = pcall(fill, memory, content, count)
+  if ok then return new end
+  memory:unlink() -- nobody else could
+  error(new, 0)
 end
 
 local function open(name)

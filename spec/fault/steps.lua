@@ -122,7 +122,9 @@ function steps.pipe(ctx)
   local a, b = ctx.Pipe()
   b:send{ "hello", 2 }
   right(a:poll() and a:recv()[1] == "hello", "a message")
-  local p = run(ctx, function(c) c:send_bytes(c:recv_bytes():rep(2)) end, b)
+  local p = run(ctx, function(c)
+    if c:poll(steps.patience) then c:send_bytes(c:recv_bytes():rep(2)) end
+  end, b)
   a:send_bytes(("z"):rep(5000))
   finished(p)
   right(#a:recv_bytes() == 10000, "bytes")
@@ -168,6 +170,11 @@ end
 
 function steps.memory(ctx)
   local name = ("mplua-fault-%d"):format(ctx.getpid())
+  local there, old = pcall(ctx.SharedMemory, name) -- of a run that could not even call unlink
+  if there then
+    old:unlink()
+    old:close()
+  end
   local m <close> = ctx.SharedMemory{ name = name, create = true, size = 5000 }
   local ok, err = pcall(function()
     m:write(1, "shared")

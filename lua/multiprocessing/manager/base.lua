@@ -266,6 +266,7 @@ local function await_server(p, ready)
   end
   local ok, news = pcall(ready.recv, ready)
   if ok then return news end
+  if not errors.iserror(news, "EOFError") then error(news, 0) end
   p:join()
   errors.raise("ProcessError", ("cannot start a manager: its server has died (exit code %s)")
     :format(p.exitcode))
@@ -303,6 +304,31 @@ function Owner:__gc()
   pcall(self.link.tell, self.link, "unowned")
 end
 
+-- If starting fails so that not even this can be said (there is no memory), the collector says it.
+local Newborn = { __name = "multiprocessing.BaseManager.newborn" }
+
+function Newborn:__gc()
+  if self.manages or self.pid ~= system.getpid() then return end
+  if pcall(self.process.kill, self.process) then pcall(self.process.join, self.process) end
+end
+
+-- Its process runs: waits until it is ready.
+local function begin(self, p, here, there, door, sid)
+  there:close()
+  local news = await_server(p, here)
+  here:close()
+  if news.text then
+    p:join()
+    raise_failure(news, p.pid)
+  end
+  self._address, self._door, self._sid, self._slot = news.address, door, sid, news.slot
+  local link = links.family(sid, door, news.slot)
+  link.owner = setmetatable({ pid = system.getpid(), link = link }, Owner)
+  own[self] = { process = p, link = link }
+  self._state = "started"
+  shut_down_at_exit(self)
+end
+
 --- Starts the server in a process of its own, by this context's start method. It ends with the
 --- process that started it, at the latest.
 ---
@@ -329,21 +355,13 @@ function BaseManager:start(initializer, initargs)
   local p = self._context.Process{ target = servers.main, daemon = true, args = { types, {
     address = self._address, authkey = self._authkey, sid = sid, door = door,
     initializer = initializer, initargs = initargs, ready = there } } }
+  local newborn = setmetatable({ process = p, pid = system.getpid(), manages = false }, Newborn)
   p:start()
-  there:close()
-  local news = await_server(p, here)
-  here:close()
-  if news.text then
-    p:join()
-    raise_failure(news, p.pid)
-  end
-  self._address, self._door, self._sid, self._slot = news.address, door, sid, news.slot
-  self._state = "started"
-  local link = links.family(sid, door, news.slot)
-  link.owner = setmetatable({ pid = system.getpid(), link = link }, Owner)
-  own[self] = { process = p, link = link }
-  shut_down_at_exit(self)
-  return self
+  local ok, e = pcall(begin, self, p, here, there, door, sid)
+  newborn.manages = ok
+  if ok then return self end
+  Newborn.__gc(newborn) -- or it would serve nobody
+  error(e, 0)
 end
 
 --- Connects to a server that listens at the manager's address; again, if that connection is lost.

@@ -379,7 +379,7 @@ function Server:_loop()
     self:_keep(now)
     if self.tasks.ready[1] then
       self.tasks:step()
-    elseif not came then
+    elseif not came and not self.stopping then -- nobody would wake it
       self:_rest(now)
     end
   end
