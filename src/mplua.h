@@ -287,7 +287,8 @@ typedef struct mplua_run_options {
   uint32_t fds;           /* [16] open descriptors; it has 4 from the start */
   uint32_t processes;     /* [0] of this user, RLIMIT_NPROC; not for root */
   size_t output_limit;    /* [1 MiB] captured bytes; beyond: it is killed */
-  size_t result_limit;    /* [16 MiB] bytes of the results; likewise */
+  size_t result_limit;    /* [16 MiB] bytes of the results; likewise.  They
+                             take up to 32 times that as Lua values here */
   const char *executable; /* [NULL: this program] see mplua_child_entry */
   const char *chunkname;  /* [NULL: "=script"] as for luaL_loadbuffer */
   const char *directory;  /* [NULL: the host's] to be in */

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <math.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -34,6 +35,8 @@
 enum { CONTROL, RESULT, OUTPUT, TIMER, WATCHED };
 
 enum { PIECE = 16 * 1024 }; /* of output, read in one go */
+
+static const char SELF[] = "/proc/self/exe";
 
 static const int64_t GRACE = 2 * MP_SECOND; /* for the watcher to answer */
 
@@ -125,10 +128,14 @@ static int open_set(struct mplua_run *r) {
   return rc;
 }
 
+/* This program is run by a path that holds though its file was replaced, under
+** the name that it has. */
 static int spawn(struct mplua_run *r, const char *path,
                  const struct ends *e) {
-  char option[] = MP_CHILD_OPTION, word[] = MP_RUN_WORD;
-  char *argv[] = {(char *)(uintptr_t)path, option, word, NULL};
+  char option[] = MP_CHILD_OPTION, word[] = MP_RUN_WORD, name[4096];
+  if (strcmp(path, SELF) != 0 || mp_self_program(name, sizeof name) < 0)
+    snprintf(name, sizeof name, "%s", path);
+  char *argv[] = {name, option, word, NULL};
   struct mp_spawn s = {path, argv, e->fds, e->n};
   pid_t pid = mp_spawn(&s);
   if (pid < 0)
@@ -169,7 +176,7 @@ static int start(struct mplua_run *r, const char *path, unsigned flags,
 /* The program to run. */
 static int find_program(const mplua_run_options *o, const char **path,
                         struct mplua_error *e) {
-  *path = o->executable != NULL ? o->executable : "/proc/self/exe";
+  *path = o->executable != NULL ? o->executable : SELF;
   if (o->executable != NULL || mp_program_is_target())
     return 0;
   return mp_fail(e, MPLUA_ENOTARGET, "%s", mplua_strerror(MPLUA_ENOTARGET));
