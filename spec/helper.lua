@@ -193,6 +193,11 @@ local function state_of(pid)
   return file and file:read("a"):match("%) (%a)")
 end
 
+--- Whether the interpreter starts with so many KiB of addresses: one with a sanitizer does not.
+function M.runs_in(kilobytes)
+  return os.execute(("ulimit -v %d; %s -e '' 2>/dev/null"):format(kilobytes, M.interpreter)) == true
+end
+
 --- Whether a process is there and no zombie.
 function M.lives(pid)
   local state = state_of(pid)
