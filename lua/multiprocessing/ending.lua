@@ -11,7 +11,7 @@ local M = {}
 
 local SIGTERM <const>, SIGKILL <const> = 15, 9
 
-local exit_functions = {}
+local exit_functions, begun = {}, false
 
 local function describe_error(e)
   if type(e) == "string" then return e end
@@ -69,12 +69,16 @@ end
 
 --- All that happens at the normal end of a process of the family.
 function M.at_end()
+  begun = true
   run_exit_functions()
   local ok, failure = true, nil
   if not core.children_wait("any", 0) then ok, failure = pcall(end_children) end
   end_server()
   if not ok then error(failure, 0) end
 end
+
+--- Whether the end has begun: os.exit in a function of at_exit is to go on with what is left of it.
+function M.has_begun() return begun end
 
 --- Has f called when this process ends normally: by return, error or os.exit. Last registered
 --- first. A child starts with none.

@@ -396,7 +396,7 @@ end
 function M.exit(code, close)
   check_code(code)
   if is_child then leave(status_of(code)) end
-  at_end_once()
+  if ending.has_begun() then ending.at_end() else at_end_once() end
   os_exit(code, close)
 end
 
