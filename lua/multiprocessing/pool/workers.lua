@@ -27,7 +27,7 @@ function M.new(core, tasks, options)
   local self = setmetatable({
     core = core, tasks = tasks, options = options,
     seats = {}, alive = 0, active = true, missing = false,
-    half = false, -- a seat whose worker was started and is not watched yet
+    half = false, -- a seat whose worker is being started: not watched yet
   }, Workers)
   self.worker_options = {
     owner = system.getpid(), bell = core:bell(), seed = options.seed,
@@ -76,14 +76,15 @@ local function judge(self, seat, job, item)
   return 1
 end
 
--- The dead worker's finished items are handed in, the rest goes back in line.
+-- The dead worker's finished items are handed in, the rest goes back in line. What one began whose
+-- start has failed runs again: nobody was ever told of that worker.
 local function sort_out(self, seat)
   local id, item, left, ran = self.core:recover(seat.index)
   local job = id and self.tasks.jobs[id]
   local skip = 0
   if id and not job then
     skip = left -- of a job that nobody waits for any more
-  elseif job and ran then
+  elseif job and ran and seat.process then
     skip = judge(self, seat, job, item)
   end
   self.core:requeue(seat.index, skip)
@@ -91,11 +92,13 @@ end
 
 -- starting ----------------------------------------------------------------------------------
 
---- Takes back the start of a worker that cannot be watched: it may have begun something.
+--- Takes back a start that has failed half-way: the worker may have begun something.
 function Workers:undo_half()
   local seat = self.half
-  seat.process:kill()
-  seat.process:join()
+  if seat.process then
+    seat.process:kill()
+    seat.process:join()
+  end
   sort_out(self, seat)
   seat.process, self.half = false, false
 end
@@ -107,8 +110,9 @@ function Workers:start(seat)
     daemon = true, memory_limit = o.memory_limit,
   }
   if o.name then p.name = ("%s-%d"):format(o.name, seat.index) end
+  seat.doomed, self.half = false, seat
   p:start()
-  seat.process, seat.doomed, self.half = p, false, seat
+  seat.process = p
   seat.fd, seat.started = p.sentinel, system.now()
   self.core:watch(seat.index, seat.fd)
   self.alive, seat.whole, self.half = self.alive + 1, true, false
