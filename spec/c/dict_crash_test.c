@@ -396,7 +396,7 @@ static void pair(const char *name, operation *first, uint32_t before,
   struct dict_case d = {.before = before, .refs = 1, .old = old, .new = new};
   struct crash_pair p = {name,       setup, first, second_set,
                          check_pair, &d,    NULL};
-  crash_pair_points(&p, 13);
+  crash_pair_points(&p, 29);
 }
 
 static void two_at_once(void) {

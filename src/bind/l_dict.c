@@ -197,18 +197,24 @@ static int update_one(lua_State *L) {
   return 1;
 }
 
+/* The dict or Namespace at 2, or NULL. */
+static struct mp_dict *opt_other(lua_State *L) {
+  if (mp_handle_test(L, 2, &mp_dict_kind) != NULL)
+    return mp_handle_check(L, 2, &mp_dict_kind)->body;
+  if (mp_handle_test(L, 2, &mp_space_kind) != NULL)
+    return mp_handle_check(L, 2, &mp_space_kind)->body;
+  return NULL;
+}
+
 static int dict_update(lua_State *L) {
-  struct mp_dict *d = check(L);
-  struct mp_handle *other = mp_handle_test(L, 2, &mp_dict_kind);
+  struct mp_dict *d = check(L), *other = opt_other(L);
   if (other == NULL && lua_type(L, 2) != LUA_TTABLE)
     return update_one(L);
-  if (other != NULL && other->off == 0)
-    mp_handle_check(L, 2, &mp_dict_kind); /* raises */
   if (lua_gettop(L) > 2)
     return luaL_error(L, "wrong number of arguments to 'update' (a table, or "
                          "a key and a function)");
   if (other != NULL) {
-    mp_dict_as_table(L, other->body);
+    mp_dict_as_table(L, other);
     lua_replace(L, 2);
   }
   mp_dict_update_all(L, d, 2);

@@ -60,7 +60,8 @@ int mp_element_drop(struct mp_arena *a, struct mp_guard *g,
 struct array {
   mp_off off;
   uint64_t cap;
-  struct mp_element *elements;
+  uint64_t start;
+  struct mp_element *elements; /* from start on */
 };
 
 static int array_new(struct mp_arena *a, uint64_t cap, struct array *new) {
@@ -68,6 +69,7 @@ static int array_new(struct mp_arena *a, uint64_t cap, struct array *new) {
   if (new->cap > a->size / sizeof(struct mp_element))
     return MP_ENOARENA;
   int rc = mp_alloc(a, new->cap * sizeof(struct mp_element), &new->off);
+  new->start = 0;
   if (rc == 0)
     new->elements = mp_at(a, new->off);
   return rc;
@@ -93,7 +95,7 @@ static int publish(struct mp_arena *a, struct mp_list *l,
     mp_free(a, new->off);
     return rc;
   }
-  set_array(a, g, l, new->off, new->cap, 0, count);
+  set_array(a, g, l, new->off, new->cap, new->start, count);
   mp_hand_clear(a, g, new->off);
   return 0;
 }
@@ -106,6 +108,12 @@ static struct mp_element *copy(struct mp_element *to,
   return to + n;
 }
 
+/* Who puts one at the beginning will put more there. */
+static void leave_room(struct array *new, uint64_t count) {
+  new->start = (new->cap - count) / 2;
+  new->elements += new->start;
+}
+
 static int splice_aside(struct mp_arena *a, struct mp_list *l, uint64_t i,
                         uint64_t remove, const struct mp_element *with,
                         uint64_t insert, struct mp_trash *t) {
@@ -115,6 +123,8 @@ static int splice_aside(struct mp_arena *a, struct mp_list *l, uint64_t i,
   int rc = array_new(a, cap, &new);
   if (rc < 0)
     return rc;
+  if (i == 0 && insert > 0 && l->count > 0)
+    leave_room(&new, count);
   struct mp_element *to = copy(new.elements, mp_list_at(a, l, 0), i);
   to = copy(to, with, insert);
   copy(to, mp_list_at(a, l, i + remove), l->count - i - remove);
