@@ -18,23 +18,23 @@ struct plugin {
   const char *name;
   const char *source;
   unsigned flags;
-  double seconds; /* wall time; 0: the default */
+  double seconds; /* wall time */
 };
 
 static const struct plugin plugins[] = {
-    {"good", "local n = ... print('working') return n * n, 'fine'", 0, 0},
-    {"endless", "while true do end", 0, 0},
+    {"good", "local n = ... print('working') return n * n, 'fine'", 0, 60},
+    {"endless", "while true do end", 0, 60},
     {"stuck", "local mp = require 'multiprocessing' mp.sleep(1000)",
      MPLUA_RUN_ALL_LIBRARIES, 0.5},
     {"hog", "local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(10000) .. i end",
-     0, 0},
-    {"crash", "require 'bad_module'", MPLUA_RUN_ALL_LIBRARIES, 0},
-    {"quitter", "os.exit(3)", MPLUA_RUN_ALL_LIBRARIES, 0},
-    {"flood", "while true do print(('x'):rep(1000)) end", 0, 0},
-    {"wrong", "local function f(x) return x.y end return f(nil)", 0, 0},
-    {"thief", "return io.open('/etc/passwd'):read('a')", 0, 0},
+     0, 60},
+    {"crash", "require 'bad_module'", MPLUA_RUN_ALL_LIBRARIES, 60},
+    {"quitter", "os.exit(3)", MPLUA_RUN_ALL_LIBRARIES, 60},
+    {"flood", "while true do print(('x'):rep(1000)) end", 0, 60},
+    {"wrong", "local function f(x) return x.y end return f(nil)", 0, 60},
+    {"thief", "return io.open('/etc/passwd'):read('a')", 0, 60},
     {"sneak", "return io.open('/etc/passwd'):read('a')",
-     MPLUA_RUN_ALL_LIBRARIES | MPLUA_RUN_SECCOMP, 0},
+     MPLUA_RUN_ALL_LIBRARIES | MPLUA_RUN_SECCOMP, 60},
 };
 
 enum { COUNT = sizeof plugins / sizeof *plugins };
@@ -46,8 +46,7 @@ static mplua_run *start(const struct plugin *p, const char *cpath) {
   mplua_run_options_init(&o);
   o.flags |= p->flags;
   o.cpu_seconds = 0.5;
-  if (p->seconds > 0)
-    o.wall_seconds = p->seconds;
+  o.wall_seconds = p->seconds;
   o.lua_memory = 16 << 20;
   o.chunkname = p->name;
   o.cpath = cpath;
