@@ -1,19 +1,17 @@
 --- manager.lua: clients of a manager's server are shot while they call
 -- MIT licence, see LICENSE
 --
--- usage: mplua spec/stress/manager.lua [SECONDS]
+-- usage: mplua spec/stress/manager.lua [SECONDS = 20]
 --
 -- Half of the clients are of the family, half come by a socket. One that lives looks on: what it
 -- is told must be right, at once; in the end nothing of the dead may be left.
 
+package.path = "./?.lua;" .. package.path
 local mp = require "multiprocessing"
+local s = require "spec.stress.storm".begin "manager"
 
-local SECONDS <const> = tonumber(arg[1]) or 10
 local CLIENTS <const> = 6
 local KEY <const> = "storm"
-
-local seed = os.time()
-math.randomseed(seed)
 
 local Store = {}
 Store.__index = Store
@@ -27,11 +25,11 @@ end
 
 function Store:get(k) return self.values[k] end
 function Store:calls() return self.n end
-function Store.wait(_, s) mp.sleep(s) end
+function Store.wait(_, seconds) mp.sleep(seconds) end
 function Store:part() return self.new() end
 
-function Store.work(_, s)
-  local ending = os.clock() + s
+function Store.work(_, seconds)
+  local ending = os.clock() + seconds
   while os.clock() < ending do end
 end
 
@@ -52,44 +50,41 @@ local function client(m, is_remote, me)
     if i % 7 == 0 then own:wait(0.001) end
     if i % 11 == 0 then own:work(0.012) end
     assert(own:get("text") == text)
+    s.moved:add(1)
   end
 end
 
-local m <close> = Stores{ address = "127.0.0.1:0", authkey = KEY }:start()
+local m = Stores{ address = "127.0.0.1:0", authkey = KEY }:start()
 local list = {}
 
-local function start(i)
-  list[i] = mp.Process{ target = client, args = { m, i % 2 == 0, i }, daemon = true }
-  list[i]:start()
-end
+local function start(i) list[i] = s:start(client, m, i % 2 == 0, i) end
 
 for i = 1, CLIENTS do start(i) end
-local mine, killed, slowest = m:shared(), 0, 0
-local ending = mp.now() + SECONDS
-local last = -1
-while mp.now() < ending do
-  mp.sleep(math.random() * 0.02)
-  local i = math.random(CLIENTS)
-  assert(list[i]:is_alive(), "a client ended by itself")
-  list[i]:kill()
-  list[i]:join()
-  killed = killed + 1
-  start(i)
+local mine, last, slowest = m:shared(), -1, 0
+
+local function call()
   local before = mp.now()
   local n = mine:calls()
   slowest = math.max(slowest, mp.now() - before)
-  assert(n >= last, "calls were lost")
+  s:check(n >= last, "calls were lost")
   last = n
+end
+
+while s:goes_on() do
+  mp.sleep(math.random() * 0.02)
+  local i = math.random(CLIENTS)
+  s:check(list[i]:is_alive(), "a client ended by itself")
+  s:kill(list[i], function() start(i) end)
+  call()
 end
 for _, p in ipairs(list) do
   p:kill()
   p:join()
 end
-ending = mp.now() + 20
-repeat
-  mp.sleep(0.01)
-  assert(mp.now() < ending, "objects of the dead are left: " .. m:number_of_objects())
-until m:number_of_objects() == 1
-assert(require("multiprocessing.core.arena").check())
-print(("manager: seed %d, %d calls, %d clients killed, slowest call of the survivor %.0f ms")
-  :format(seed, last, killed, slowest * 1000))
+local ending = mp.now() + 20
+while m:number_of_objects() > 1 and mp.now() < ending do mp.sleep(0.01) end
+s:check(m:number_of_objects() == 1, "%d objects are left", m:number_of_objects() - 1)
+s:check(slowest < 5, "a call of the survivor took %.1f s", slowest)
+m:shutdown()
+m, mine, list = nil, nil, nil -- luacheck: ignore
+s:finish(last)

@@ -118,6 +118,7 @@ function Storm:finish(operations)
   local deadline = mp.now() + 10
   while (used() > OWN or children() > 1) and mp.now() < deadline do mp.sleep(0.01) end
   self:check(used() <= OWN, "%d bytes of the arena are left", used())
+  if children() > 1 then os.execute("ps -o pid,ppid,stat,etime,args --ppid " .. mp.getpid()) end
   self:check(children() <= 1, "%d children are left", children()) -- one: a forkserver
   self:check(operations > 0, "nothing was done")
   local faults = self.faults.value

@@ -34,7 +34,8 @@ function M.launch(self, handle, context)
   local settings, payload = settings_of_now(context, self.name), sent.payload(self)
   ensure_server(context)
   if start.request(handle, server, settings, payload, self._daemon) then return end
-  start_server(context) -- it died between two requests
+  server:wait(1) -- it died between two requests: no zombie is left
+  start_server(context)
   if start.request(handle, server, settings, payload, self._daemon) then return end
   local program = context.executable()
   require("multiprocessing.errors").raise("ProcessError",
