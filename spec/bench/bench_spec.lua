@@ -32,7 +32,9 @@ end
 describe("bench", function()
   setup(function()
     os.remove(scratch)
-    assert(os.execute "make -s build/bench/limits build/bench/codec_floor.so >/dev/null")
+    local build <const> = os.getenv "BUILD" or "build"
+    assert(os.execute(("make -s %s/bench/limits %s/bench/codec_floor.so >/dev/null"):format(
+      build, build)))
   end)
 
   teardown(function() os.execute("rm -rf " .. scratch) end)
