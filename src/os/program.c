@@ -13,11 +13,22 @@
 
 static int is_target;
 
+/* Its file was replaced, by an upgrade for example: the kernel then says "PATH
+** (deleted)".  The link itself still leads to the program that runs. */
+static int is_gone(const char *path, size_t n, size_t room) {
+  static const char mark[] = " (deleted)";
+  size_t len = sizeof mark - 1;
+  return n > len && strcmp(path + n - len, mark) == 0 &&
+         room > sizeof "/proc/self/exe" && access(path, F_OK) != 0;
+}
+
 int mp_self_program(char *out, size_t room) {
   ssize_t n = readlink("/proc/self/exe", out, room - 1);
   if (n < 0)
     return -errno;
   out[n] = '\0';
+  if (is_gone(out, (size_t)n, room))
+    strcpy(out, "/proc/self/exe");
   return 0;
 }
 

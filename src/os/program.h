@@ -8,7 +8,8 @@
 
 #include <stddef.h>
 
-/* The program that this process runs: absolute path into out. 0 or -errno. */
+/* The program that this process runs: absolute path into out, "/proc/self/exe"
+** when its file is gone. 0 or -errno. */
 int mp_self_program(char *out, size_t room);
 
 /* The file that this code was loaded from: 1 with its absolute path when it is
