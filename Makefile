@@ -51,7 +51,7 @@ PROGRAMS := $(BUILD)/mplua $(BUILD)/multiprocessing.so \
 Q    := $(if $(V),,@)
 note  = $(if $(V),,@echo "  $(1) $(patsubst $(BUILD)/%,%,$@)")
 
-.PHONY: all deps ensure demo test ctest lint asan ubsan valgrind fuzz faults \
+.PHONY: all deps ensure demo test ctest lint asan ubsan tsan valgrind fuzz faults \
         crashpoints stress bench figures install uninstall deb clean help
 .DELETE_ON_ERROR:
 
@@ -173,26 +173,41 @@ lint: ensure ## warnings as errors, luacheck, the rooms' include rule, cppcheck
 
 # A sanitizer build runs the C tests and the specs; leaks are looked for in
 # the C tests only (an interpreter that ends in _exit leaves all it had).
+# SANITIZER tells specs that measure memory; of crash points a part will do.
 SAN_ENV := ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 \
-           UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+           UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+           TSAN_OPTIONS=halt_on_error=1 \
+           SANITIZER=1 MPLUA_CRASH_EVERY=25 DEADLINE=300
 
 # SPECS="spec/c/os_test.c spec/codec/codec_spec.lua" takes some tests only.
-asan: ensure ## all tests under AddressSanitizer
+asan: all ## all tests under AddressSanitizer
 	@$(MAKE) --no-print-directory BUILD=build/asan LDFLAGS=-fsanitize=address \
 	  CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address" \
 	  build/asan/mplua ctests
 	@$(SAN_ENV) BUILD=build/asan LUA=build/asan/mplua spec/run $(SPECS)
 
-ubsan: ensure ## all tests under UndefinedBehaviorSanitizer
+ubsan: all ## all tests under UndefinedBehaviorSanitizer
 	@$(MAKE) --no-print-directory BUILD=build/ubsan \
 	  LDFLAGS="-fsanitize=undefined" \
 	  CFLAGS="-O1 -g -fsanitize=undefined -fno-sanitize-recover=undefined" \
 	  build/ubsan/mplua ctests
 	@$(SAN_ENV) BUILD=build/ubsan LUA=build/ubsan/mplua spec/run $(SPECS)
 
-valgrind: all ctests ## the specs in SPECS (default: the codec's) under valgrind
-	@DEADLINE=600 WRAP="valgrind -q --error-exitcode=99 --child-silent-after-fork=yes" \
-	  spec/run $(or $(SPECS),$(wildcard spec/codec/*_spec.lua))
+# The locks' algorithms know nothing of processes: threads are their twins.
+tsan: ensure ## tests with threads under ThreadSanitizer
+	@$(MAKE) --no-print-directory BUILD=build/tsan LDFLAGS=-fsanitize=thread \
+	  CFLAGS="-O1 -g -fsanitize=thread $(if $(findstring clang,$(CC)),,-Wno-tsan)" \
+	  build/tsan/spec/sync_threads_test
+	@$(SAN_ENV) BUILD=build/tsan spec/run spec/c/sync_threads_test.c
+
+VALGRIND := $(addprefix spec/c/,$(addsuffix _test.c,alloc object os shm queue \
+  codec)) $(foreach d,codec queue shared manager,$(wildcard spec/$(d)/*_spec.lua))
+
+valgrind: all ctests ## SPECS (default: what handles memory) under valgrind
+	@SANITIZER=1 DEADLINE=600 spec/run $(or $(SPECS),$(VALGRIND))
+
+valgrind: export WRAP = valgrind -q --error-exitcode=99 \
+  --child-silent-after-fork=yes --trace-children=no
 
 fuzz: all ## libFuzzer on the decoder, SECONDS=60
 	@sh scripts/build/deps fuzz

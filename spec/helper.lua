@@ -135,6 +135,9 @@ function M.run(script, options)
     system.now() - start
 end
 
+--- Memory cannot be measured: a sanitizer or valgrind needs some of its own.
+M.is_sanitized = os.getenv "SANITIZER" ~= nil
+
 --- The interpreter that runs this spec.
 M.interpreter = arg and arg[-1] or "./mplua"
 

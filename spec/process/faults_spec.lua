@@ -283,6 +283,7 @@ it("reaches a limit on processes with a clear error", function()
 end)
 
 it("keeps a thousand processes alive at once, small ones", function()
+  if helper.is_sanitized then return pending "their size cannot be measured" end
   local out = helper.run([[
     local mp = require "multiprocessing"
     local ps = {}
