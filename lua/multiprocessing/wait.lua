@@ -89,7 +89,7 @@ end
 ---@param timeout? number seconds; nil waits for ever
 ---@return any[] ready those of the list that are ready, in its order; empty on timeout
 function M.wait(list, timeout)
-  options.check(type(list) == "table", 1, "wait", "table", list)
+  options.check(type(list) == "table", 1, "wait", "list", list)
   options.check(timeout == nil or type(timeout) == "number", 2, "wait", "number", timeout)
   if timeout ~= timeout then error("bad argument #2 to 'wait' (timeout is NaN)", 2) end
   local deadline = timeout and system.now() + timeout
