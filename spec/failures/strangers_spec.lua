@@ -56,6 +56,29 @@ describe("Another user", function()
     helper.raises("TimeoutError", l.accept, l, 0.1)
   end)
 
+  it("who asks for code to pass is turned away", function()
+    if not is_root then return pending "only root can be two users" end
+    local address = os.tmpname()
+    os.remove(address)
+    local said = mp.Queue()
+    local p = mp.Process{ target = function()
+      said:put((helper.run(([[
+        local mp = require "multiprocessing"
+        local l <close> = mp.Listener{ address = %q, code = true }
+        local ok, e = pcall(l.accept, l, 3)
+        print(ok, mp.iserror(e, "TimeoutError"))
+      ]]):format(address), { command = other })))
+    end }
+    p:start()
+    local e
+    helper.eventually(function()
+      e = helper.error_of(mp.Client, address, { code = true })
+      return not tostring(e):find "No such file" and not tostring(e):find "refused"
+    end, 20)
+    assert.is_true(mp.iserror(e, "EOFError"), tostring(e))
+    assert.equal("false\ttrue\n", said:get(true, 30))
+    assert.is_true(p:join(20))
+  end)
 end)
 
 describe("A stranger's datagram to a bell", function()
