@@ -51,7 +51,7 @@ PROGRAMS := $(BUILD)/mplua $(BUILD)/multiprocessing.so \
 Q    := $(if $(V),,@)
 note  = $(if $(V),,@echo "  $(1) $(patsubst $(BUILD)/%,%,$@)")
 
-.PHONY: all deps ensure demo test ctest lint asan ubsan tsan valgrind fuzz faults \
+.PHONY: all deps ensure demo test ctest lint asan ubsan tsan m32 valgrind fuzz faults \
         crashpoints stress bench figures install uninstall deb clean help
 .DELETE_ON_ERROR:
 
@@ -200,6 +200,9 @@ tsan: ensure ## tests with threads under ThreadSanitizer
 	  build/tsan/spec/sync_threads_test
 	@$(SAN_ENV) BUILD=build/tsan spec/run spec/c/sync_threads_test.c
 
+m32: ## tests of a 32-bit build; its packages are unpacked below build/m32
+	@scripts/build/m32 $(SPECS)
+
 VALGRIND := $(addprefix spec/c/,$(addsuffix _test.c,alloc object os shm queue \
   codec)) $(foreach d,codec queue shared manager,$(wildcard spec/$(d)/*_spec.lua))
 
@@ -306,5 +309,5 @@ clean: ## remove all that was built
 
 help: ## this list
 	@echo "make             build ./mplua and ./multiprocessing.so"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
+	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
 	  awk -F'|' '{printf "make %-11s %s\n", $$1, $$2}'
