@@ -134,7 +134,7 @@ $(BUILD)/spec/locks_model_test: $(BUILD)/spec/c/locks_model_test.o \
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^
 
 .SECONDARY:
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
 # --- what the machine lacks ---------------------------------------------------
 
