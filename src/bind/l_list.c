@@ -222,14 +222,15 @@ static int list_pop(lua_State *L) {
   struct mp_got got;
   int rc, done = 0;
   struct mp_list *l = check(L);
-  lua_Integer i = luaL_optinteger(L, 2, 0);
-  uint64_t at = lua_isnoneornil(L, 2) ? MP_LAST : (uint64_t)i - 1;
-  if (at != MP_LAST && i < 1)
+  int last = lua_isnoneornil(L, 2);
+  lua_Integer i = luaL_optinteger(L, 2, 1);
+  uint64_t at = last ? MP_LAST : (uint64_t)i - 1;
+  if (i < 1)
     return luaL_argerror(L, 2, "position out of bounds");
   do
     rc = mp_list_pop(mp_arena_if_any(), l, at, &got);
   while (mp_lock_again(L, &l->lock, rc, &done));
-  if (rc == 0 && at == MP_LAST)
+  if (rc == 0 && last)
     return luaL_error(L, "pop from an empty list");
   if (rc == 0)
     return luaL_argerror(L, 2, "position out of bounds");

@@ -252,7 +252,12 @@ function List:sort(f)
   local meta = getmetatable(f)
   options.check(f == nil or type(f) == "function" or type(meta) == "table" and meta.__call, 1,
     "sort", "function", f)
-  core.locked(self, sort, self, f or less)
+  local ok, e = pcall(core.locked, self, sort, self, f or less)
+  if ok then return end
+  if type(e) ~= "string" then error(e, 0) end
+  local text, ours = e:gsub("^lua/multiprocessing/manager/list%.lua:%d+: ", "")
+  if ours > 0 then error(text, 2) end
+  error(e, 0)
 end
 
 --- Makes a list; a sequence or another list gives its first contents.
