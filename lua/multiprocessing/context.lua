@@ -102,7 +102,8 @@ Context.log_to_stderr = log.log_to_stderr
 
 -- pools ---------------------------------------------------------------------------------------
 
-Context.futures = { wait = futures.wait, as_completed = futures.as_completed }
+Context.futures = setmetatable({ wait = futures.wait, as_completed = futures.as_completed },
+  { __index = futures.CONDITIONS })
 
 -- queues and pipes ----------------------------------------------------------------------------
 

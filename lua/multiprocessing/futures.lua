@@ -23,6 +23,10 @@ local Future = {}
 Future.__index = Future
 Future.__name = "multiprocessing.Future"
 
+local function check(self, method)
+  named.check_self(self, Future.__name, method, 1)
+end
+
 local function new_future(pool, result)
   return setmetatable({ _pool = pool, _result = result, _job = result }, Future)
 end
@@ -36,6 +40,8 @@ end
 ---@param timeout? number seconds; nil waits for ever
 ---@return any ...
 function Future:result(timeout)
+  check(self, "result")
+  opts.deadline(timeout, 1, "result", system.now, 2)
   return self._result:get(timeout)
 end
 
@@ -48,11 +54,13 @@ end
 ---@param timeout? number seconds; nil waits for ever
 ---@return multiprocessing.Error?
 function Future:exception(timeout)
+  check(self, "exception")
+  opts.deadline(timeout, 1, "exception", system.now, 2)
   if not self._result:wait(timeout) then
     errors.raise("TimeoutError", ("no result within %g s"):format(timeout))
   end
   local failure = tasks.failure(self._job)
-  if self._cancelled then error(failure, 0) end
+  if self._job.withdrawn then error(failure, 0) end
   return failure
 end
 
@@ -62,6 +70,7 @@ end
 ---     print(future:done())                      --> true
 ---@return boolean
 function Future:done()
+  check(self, "done")
   return self._result:ready()
 end
 
@@ -71,15 +80,17 @@ end
 ---     print(future:running())                   --> false
 ---@return boolean
 function Future:running()
+  check(self, "running")
   return not self:done() and self._pool:_is_running(self._job)
 end
 
---- Did `cancel` take the call back?
+--- Did `cancel`, or the executor's `shutdown`, take the call back?
 ---
 ---     print(future:cancelled())                 --> false
 ---@return boolean
 function Future:cancelled()
-  return self._cancelled or false
+  check(self, "cancelled")
+  return self._job.withdrawn or false
 end
 
 --- Takes the call back, if no worker has begun it.
@@ -90,10 +101,10 @@ end
 ---     print(waiting:cancel(), waiting:cancelled())   --> true true
 ---@return boolean effect false when it runs, or has ended
 function Future:cancel()
-  if self._cancelled then return true end
+  check(self, "cancel")
+  if self._job.withdrawn then return true end
   if self:done() then return false end
-  self._cancelled = self._pool:_withdraw(self._job)
-  return self._cancelled
+  return self._pool:_withdraw(self._job)
 end
 
 --- Has f called with this future when it is done; at once when it is.
@@ -105,6 +116,7 @@ end
 ---     future:result()                           --> 4.0
 ---@param f fun(future: multiprocessing.Future)
 function Future:add_done_callback(f)
+  check(self, "add_done_callback")
   opts.check_function(f, 1, "add_done_callback", 2)
   if not self._job.finished then self:done() end
   self._pool:_when_done(self._job, function() f(self) end)
@@ -224,6 +236,9 @@ function M.bind(context)
     end
     opts.check_names(options, KNOWN, "ProcessPoolExecutor", 2)
     local n = opts.check_integer(options, "max_workers", 1, "ProcessPoolExecutor", 2)
+    opts.check_integer(options, "max_tasks_per_child", 1, "ProcessPoolExecutor", 2)
+    opts.check_type(options, "initializer", "function", "ProcessPoolExecutor", 2)
+    opts.check_type(options, "initargs", "table", "ProcessPoolExecutor", 2)
     local pool = context.Pool { processes = n, initializer = options.initializer,
       initargs = options.initargs, maxtasksperchild = options.max_tasks_per_child }
     return setmetatable({ _pool = pool }, Executor)
@@ -232,15 +247,20 @@ end
 
 -- several futures -----------------------------------------------------------------------------
 
+-- The futures of a list, each once.
 local function check_futures(list, call)
   if type(list) ~= "table" then
     opts.fail(3, "bad argument #1 to '%s' (list of futures expected, got %s)", call, type(list))
   end
+  local each, seen = {}, {}
   for i, f in ipairs(list) do
     if getmetatable(f) ~= Future then
       opts.fail(3, "bad argument #1 to '%s' (item %d is not a future)", call, i)
     end
+    if not seen[f] then each[#each + 1] = f end
+    seen[f] = true
   end
+  return each
 end
 
 -- the pool that all of them belong to, or nil
@@ -286,10 +306,14 @@ end
 local function all_done_or_failed(list)
   for _, f in ipairs(list) do
     local job = f._job
-    if job.finished and (job.errors or job.failure) and not f._cancelled then return true end
+    if job.finished and (job.errors or job.failure) and not job.withdrawn then return true end
   end
   return all_done(list)
 end
+
+-- What `wait` may wait for; names in mp.futures.
+M.CONDITIONS = { ALL_COMPLETED = "ALL_COMPLETED", FIRST_COMPLETED = "FIRST_COMPLETED",
+  FIRST_EXCEPTION = "FIRST_EXCEPTION" }
 
 local UNTIL <const> = { ALL_COMPLETED = all_done, FIRST_COMPLETED = any_done,
   FIRST_EXCEPTION = all_done_or_failed }
@@ -297,7 +321,7 @@ local UNTIL <const> = { ALL_COMPLETED = all_done, FIRST_COMPLETED = any_done,
 --- Waits for several futures.
 ---
 --- *Blocks* until then or until the timeout. *Python*: `concurrent.futures.wait`; two lists here,
---- in the order given.
+--- in the order given, each future once.
 ---
 ---     local executor <close> = mp.ProcessPoolExecutor{ max_workers = 2 }
 ---     local list = { executor:submit(math.sqrt, 4), executor:submit(math.sqrt, 9) }
@@ -306,11 +330,12 @@ local UNTIL <const> = { ALL_COMPLETED = all_done, FIRST_COMPLETED = any_done,
 ---@function mp.futures.wait
 ---@param list multiprocessing.Future[]
 ---@param timeout? number seconds; nil waits for ever
----@param return_when? "ALL_COMPLETED"|"FIRST_COMPLETED"|"FIRST_EXCEPTION" default the first
+---@param return_when? "ALL_COMPLETED"|"FIRST_COMPLETED"|"FIRST_EXCEPTION" default the first; the
+--- strings stand in `mp.futures`, too
 ---@return multiprocessing.Future[] done
 ---@return multiprocessing.Future[] not_done
 function M.wait(list, timeout, return_when)
-  check_futures(list, "wait")
+  list = check_futures(list, "wait")
   local is_true = UNTIL[return_when or "ALL_COMPLETED"]
   if not is_true then
     error(("bad argument #3 to 'wait' (unknown condition '%s'%s)"):format(tostring(return_when),
@@ -325,7 +350,7 @@ function M.wait(list, timeout, return_when)
   return done, not_done
 end
 
---- Gives the futures as they are done.
+--- Gives the futures as they are done, each once.
 ---
 --- *Blocks* (the loop) until the next one is. *Raises* `TimeoutError`.
 --- *Python*: `concurrent.futures.as_completed`.
@@ -340,7 +365,7 @@ end
 ---@param timeout? number seconds from now; nil waits for ever
 ---@return fun(): multiprocessing.Future?
 function M.as_completed(list, timeout)
-  check_futures(list, "as_completed")
+  list = check_futures(list, "as_completed")
   local deadline = opts.deadline(timeout, 2, "as_completed", system.now, 2)
   local open = table.move(list, 1, #list, 1, {})
   return function()

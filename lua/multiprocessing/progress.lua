@@ -25,7 +25,7 @@ end
 ---@param pool table
 function M.new(what, total, pool)
   if not what then return nil end
-  local call = type(what) == "function" and what or nil
+  local call = what ~= true and what or nil
   if not call and not is_terminal() then return nil end
   return setmetatable({ _call = call, _total = total, _pool = pool, _began = system.now(),
     _next = 0, _done = 0 }, Progress)

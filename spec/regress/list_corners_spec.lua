@@ -21,6 +21,13 @@ describe("a manager's list", function()
     assert.equal(2, list:pop())
   end)
 
+  it("shows equal tables within one another in full", function()
+    local Money = { __eq = function() return true end }
+    local inner = setmetatable({ 1 }, Money)
+    list:append(setmetatable({ inner }, Money))
+    assert.equal("{3, 1, 2, {{1}}}", tostring(list))
+  end)
+
   it("says at the user's line what cannot be sorted", function()
     local ok, e = pcall(function() list:sort(function() list:append(1) return true end) end)
     assert.is_false(ok)

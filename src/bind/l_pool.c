@@ -201,6 +201,30 @@ static void read_block(lua_State *L, const struct mp_pool_block *b) {
   lua_settop(L, job);
 }
 
+/* How many calls out of C a receiver may nest; it needs a few. */
+enum { CALLS_MAX = 8 };
+
+static int nest(lua_State *L) {
+  lua_Integer left = lua_tointeger(L, 1);
+  if (left > 0) {
+    lua_pushcfunction(L, nest);
+    lua_pushinteger(L, left - 1);
+    lua_call(L, 1, 0);
+  }
+  return 0;
+}
+
+/*
+** What is taken has to be noted: when Lua's limit of nested C calls is near
+** (callbacks that wait for calls with callbacks), this raises before a block
+** is taken; afterwards its job would never be finished.
+*/
+static void check_depth(lua_State *L) {
+  lua_pushcfunction(L, nest);
+  lua_pushinteger(L, CALLS_MAX);
+  lua_call(L, 1, 0);
+}
+
 /*
 ** core:collect(jobs, f): reads what workers have handed in into the results
 ** and errors of jobs[number], and calls f(job, first, count, seat) for each
@@ -212,6 +236,8 @@ static int core_collect(lua_State *L) {
   lua_Integer blocks = 0;
   lua_settop(L, 3);
   luaL_checkstack(L, 300, NULL);
+  if (mp_pool_has_results(mp_pool_of(c)))
+    check_depth(L);
   for (;;) {
     mp_pool_must(L, mp_pool_collect(c->arena, mp_pool_of(c), &off), "Pool");
     if (off == 0)

@@ -56,11 +56,21 @@ local copies = {
   [list.meta] = list.meta.__copy,
 }
 
+-- Of an object there may be several handles; a table is the same one only, whatever its __eq says.
 local function is_around(around, v)
+  if type(v) == "table" then return around[v] end
   for _, other in ipairs(around) do
-    if rawequal(other, v) or other == v then return true end
+    if other == v then return true end
   end
   return false
+end
+
+local function enter(around, v)
+  if type(v) == "table" then around[v] = true else around[#around + 1] = v end
+end
+
+local function leave(around, v)
+  if type(v) == "table" then around[v] = nil else around[#around] = nil end
 end
 
 -- `around`: the tables and objects that this value is part of
@@ -72,9 +82,9 @@ function format(v, around)
     return tostring(v)
   end
   if is_around(around, v) then return "{...}" end
-  around[#around + 1] = v
+  enter(around, v)
   local text = table_text(copy and copy(v) or v, around, meta == dict.dict_meta)
-  around[#around] = nil
+  leave(around, v)
   if meta == dict.space_meta then return "Namespace(" .. text .. ")" end
   return "{" .. text .. "}"
 end

@@ -58,15 +58,13 @@ local function step(self, deadline)
   if self._watched and self._core then self._core:rearm(self._workers:check_timeouts()) end
 end
 
-local function is_interrupt(e)
-  return type(e) == "string" and e:find("interrupted!", 1, true)
-end
-
 -- Ctrl-C in a wait ends the pool: nobody would look after its workers.
 local function or_stop(self, ok, ...)
   if ok then return ... end
   local e = ...
-  if is_interrupt(e) and self._core then self:_stop(errors.new("CancelledError", "interrupted")) end
+  if tasks.is_interrupt(e) and self._core then
+    self:_stop(errors.new("CancelledError", "interrupted"))
+  end
   error(e, 0)
 end
 
@@ -80,6 +78,11 @@ local function wait_until(self, is_true, subject, deadline)
     step(self, deadline)
   end
   return true
+end
+
+--- Ctrl-C came while something of the user's ran for the pool.
+function Pool:_interrupted(e)
+  or_stop(self, false, e)
 end
 
 --- Works on until is_true(subject), for the classes of result.lua.
@@ -363,6 +366,7 @@ local WITHDRAWN <const> = "the call was cancelled before it began"
 --- Takes a call back if no worker has it (Future:cancel).
 function Pool:_withdraw(job)
   if self._core:withdraw(job.id) == 0 then return false end
+  job.withdrawn = true
   self._tasks:fail_job(job, errors.new("CancelledError", WITHDRAWN))
   self._tasks:deliver()
   return true

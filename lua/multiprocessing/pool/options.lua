@@ -42,6 +42,12 @@ function M.check_type(options, name, wanted, call, level)
   fail(level + 1, "bad option '%s' to '%s' (%s expected, got %s)", name, call, wanted, type(v))
 end
 
+-- a refused value in words
+local function shown(v)
+  if v ~= v then return "NaN" end
+  return type(v) == "number" and tostring(v) or type(v) == "string" and ("%q"):format(v) or type(v)
+end
+
 --- An integer of at least `least`; nil is allowed.
 function M.check_integer(options, name, least, call, level)
   local v = options[name]
@@ -49,7 +55,7 @@ function M.check_integer(options, name, least, call, level)
   local n = math.type(v) and math.tointeger(v)
   if not n or n < least then
     fail(level + 1, "bad option '%s' to '%s' (integer of at least %d expected, got %s)", name,
-      call, least, tostring(v))
+      call, least, shown(v))
   end
   return n
 end
@@ -60,8 +66,15 @@ function M.check_seconds(options, name, call, level)
   if v == nil then return end
   if type(v) ~= "number" or v ~= v or v <= 0 then
     fail(level + 1, "bad option '%s' to '%s' (positive seconds expected, got %s)", name, call,
-      tostring(v))
+      shown(v))
   end
+end
+
+local function check_progress(options, call, level)
+  local v = options.progress
+  if v == nil or type(v) == "boolean" or is_callable(v) then return end
+  fail(level + 1, "bad option 'progress' to '%s' (boolean or function expected, got %s)", call,
+    type(v))
 end
 
 local TASK <const> = { callback = true, error_callback = true, timeout = true, retries = true }
@@ -74,6 +87,7 @@ local function task_options(options, known, call, level)
   M.check_type(options, "callback", "function", call, level + 1)
   M.check_type(options, "error_callback", "function", call, level + 1)
   M.check_seconds(options, "timeout", call, level + 1)
+  check_progress(options, call, level + 1)
   return {
     callback = options.callback, error_callback = options.error_callback,
     timeout = options.timeout,

@@ -154,6 +154,7 @@ local function draw(self, last)
   end
   while self._drawn < last do
     local ok, item = pcall(source)
+    if not ok and tasks.is_interrupt(item) then self._pool:_interrupted(item) end
     if not ok then self._source_error = { item } end -- may be nil
     if not ok or item == nil then
       self._exhausted = true
@@ -169,6 +170,7 @@ local function send_singly(self, items, from, to)
   local pool, job = self._pool, self._job
   for i = from, to do
     local ok, e = pcall(pool._put, pool, job, items, i, i)
+    if not ok and tasks.is_interrupt(e) then pool:_interrupted(e) end
     if not ok then pool._tasks:fail_item(job, i, e) end
   end
 end
@@ -180,7 +182,9 @@ local function send(self)
   if from > to then return end
   local items = type(self._source) == "table" and self._source.list or self._buffer
   self._sent = to
-  if not pcall(self._pool._put, self._pool, self._job, items, from, to) then
+  local ok, e = pcall(self._pool._put, self._pool, self._job, items, from, to)
+  if not ok then
+    if tasks.is_interrupt(e) then self._pool:_interrupted(e) end
     send_singly(self, items, from, to)
   end
   if items == self._buffer then

@@ -128,6 +128,8 @@ end
 function Tasks:fail_job(job, failure)
   if job.finished then return end
   job.failure = failure
+  self.progressing[job] = nil
+  if job.progress then job.progress:finish() end
   finish(self, job)
 end
 
@@ -205,6 +207,7 @@ local function trim(text)
   return table.concat(lines, "\n")
 end
 
+--- An error value in words, whatever it is.
 local function describe(value)
   if errors.iserror(value) then return value.name .. ": " .. tostring(value.message) end
   local meta = getmetatable(value)
@@ -212,6 +215,7 @@ local function describe(value)
   local ok, text = pcall(tostring, value)
   return ok and can_tell and text or ("(error object is a %s value)"):format(type(value))
 end
+M.describe = describe
 
 --- The condition that get() raises for an item.
 function M.condition(e)
@@ -237,8 +241,14 @@ local function report(what, e)
   io.stderr:write(("Error in the %s of a pool:\n%s\n"):format(what, e))
 end
 
+--- Is that the error of Ctrl-C?
+local function is_interrupt(e)
+  return type(e) == "string" and e:find("interrupted!", 1, true)
+end
+M.is_interrupt = is_interrupt
+
 local function with_traceback(e)
-  if type(e) == "string" and e:find("interrupted!", 1, true) then return { interrupt = e } end
+  if is_interrupt(e) then return { interrupt = e } end
   return { text = debug.traceback(type(e) == "string" and e or describe(e), 2) }
 end
 

@@ -4,6 +4,7 @@
 -- The loop itself is C (multiprocessing.core.worker). A worker leaves when its pool needs it no
 -- more, or when it has done its share of tasks.
 
+local tasks = require "multiprocessing.pool.tasks"
 local worker = require "multiprocessing.core.worker"
 
 local M = {}
@@ -11,7 +12,7 @@ local M = {}
 local TEXT_MAX <const> = 30000
 
 local function describe(e)
-  return debug.traceback(type(e) == "string" and e or tostring(e), 2):sub(1, TEXT_MAX)
+  return debug.traceback(tasks.describe(e), 2):sub(1, TEXT_MAX)
 end
 
 --- The target of a worker's process.
