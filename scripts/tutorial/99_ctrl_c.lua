@@ -20,6 +20,7 @@ local ok, e = pcall(pool.map, pool, function()
   mp.sleep(3600)
 end, { 1, 2, 3 })
 if not ok then print("caught: " .. e:match "interrupted!") end
-pool:join() -- the workers have been ended
+pool:terminate() -- mostly they have ended already
+pool:join()
 somebody:join()
 print("workers left: " .. #mp.active_children())
