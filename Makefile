@@ -177,7 +177,7 @@ lint: ensure ## warnings as errors, luacheck, the rooms' include rule, cppcheck
 SAN_ENV := ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 \
            UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
            TSAN_OPTIONS=halt_on_error=1 \
-           SANITIZER=1 MPLUA_CRASH_EVERY=25 DEADLINE=300
+           SANITIZER=1 MPLUA_CRASH_EVERY=25 DEADLINE=900
 
 # SPECS="spec/c/os_test.c spec/codec/codec_spec.lua" takes some tests only.
 asan: all ## all tests under AddressSanitizer
@@ -203,7 +203,7 @@ tsan: ensure ## tests with threads under ThreadSanitizer
 m32: ## tests of a 32-bit build; its packages are unpacked below build/m32
 	@scripts/build/m32 $(SPECS)
 
-VALGRIND := $(addprefix spec/c/,$(addsuffix _test.c,alloc object os shm queue \
+VALGRIND := $(addprefix spec/c/,$(addsuffix _test.c,alloc object shm queue dict \
   codec)) $(foreach d,codec queue shared manager,$(wildcard spec/$(d)/*_spec.lua))
 
 valgrind: all ctests ## SPECS (default: what handles memory) under valgrind

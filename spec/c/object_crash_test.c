@@ -59,6 +59,26 @@ static int start_and_drop(struct mp_arena *a, void *p) {
   return 0;
 }
 
+/* So many are free that the next one is taken from their queue. */
+static int setup_free_slots(struct mp_arena *a, void *p) {
+  mp_proc child[70];
+  int rc = setup(a, p);
+  for (int i = 0; rc == 0 && i < 70; i++)
+    rc = mp_slot_take(a, 0, &child[i]);
+  for (int i = 0; rc == 0 && i < 70; i++)
+    mp_slot_drop(a, child[i]);
+  return rc;
+}
+
+static int take_and_drop(struct mp_arena *a, void *p) {
+  mp_proc child;
+  (void)p;
+  int rc = mp_slot_take(a, 1, &child);
+  if (rc == 0)
+    mp_slot_drop(a, child);
+  return rc;
+}
+
 /* --- memory given back ------------------------------------------------------ */
 
 enum { MANY = 6 };
@@ -123,6 +143,8 @@ int main(void) {
   const struct crash_case cases[] = {
     {"slot: start, status, drop", setup, start_and_drop, same_blocks, &c,
      NULL},
+    {"slot: take from the queue", setup_free_slots, take_and_drop, same_blocks,
+     &c, NULL},
     {"trim", setup_warm, trim, same_blocks, &c, NULL},
     {"memory: whole life", setup, memory_life, same_blocks, &c, NULL},
     {"array: whole life", setup, array_life, same_blocks, &c, NULL},

@@ -123,7 +123,7 @@ function steps.pipe(ctx)
   b:send{ "hello", 2 }
   right(a:poll() and a:recv()[1] == "hello", "a message")
   local p = run(ctx, function(c)
-    if c:poll(steps.patience) then c:send_bytes(c:recv_bytes():rep(2)) end
+    if c:poll(steps.patience or 60) then c:send_bytes(c:recv_bytes():rep(2)) end
   end, b)
   a:send_bytes(("z"):rep(5000))
   finished(p)

@@ -38,6 +38,7 @@ print "all have lived"
 
 describe("start where SIGCHLD is ignored", function()
   it("does not raise for a child that was quick", function()
+  if helper.is_sanitized then return pending "its library must be the first" end
     local late = os.tmpname()
     local cc <close> = assert(io.popen("gcc -shared -fPIC -w -x c - -o " .. late, "w"))
     cc:write(LATE)

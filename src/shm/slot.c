@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "base/code.h"
@@ -84,15 +85,16 @@ static int get_free(struct mp_arena *a, struct mp_slot **out) {
   return *out ? 0 : MP_ENOSLOT;
 }
 
-/* While the state is FREE nobody looks at the rest: no log. */
+/* While the state is FREE nobody looks at the rest: no log.  But for `next`,
+** which counts again if we die here: it is not touched. */
 static void fill(struct mp_slot *s, mp_proc creator) {
-  uint32_t generation = s->generation % GENERATIONS + 1;
-  uint32_t next = s->next;
-  memset(s, 0, sizeof *s);
-  s->generation = generation;
-  s->next = next;
+  size_t rest = offsetof(struct mp_slot, ready);
+  s->generation = s->generation % GENERATIONS + 1;
+  s->pid = 0;
   s->status = MP_STATUS_UNKNOWN;
+  s->born_by = 0;
   s->creator = creator;
+  memset((char *)s + rest, 0, sizeof *s - rest);
   s->since = mp_now();
 }
 
