@@ -33,9 +33,7 @@ function M.bind(context)
   return function(n_jobs, f, items)
     local n = workers_of(context, n_jobs)
     opts.check_function(f, 2, "parallel", 2)
-    if items == nil then
-      opts.fail(2, "bad argument #3 to 'parallel' (list or function expected, got nil)")
-    end
+    opts.check_items(items, 3, "parallel", 2)
     local pool <close> = context.Pool(n)
     return pool:map(f, items)
   end

@@ -80,6 +80,21 @@ describe("a pool", function()
     pool:join()
   end)
 
+  it("refuses a list of less than no items", function()
+    local pool <close> = mp.Pool(1)
+    for _, call in ipairs { "map", "map_async", "starmap", "imap", "imap_unordered" } do
+      assert.equal(("bad argument #2 to '%s' (its field 'n' is not a length)")
+        :format(call), message(pool[call], pool, square, { 1, n = -1 }))
+    end
+  end)
+
+  it("of parallel names parallel's arguments", function()
+    assert.equal("bad argument #3 to 'parallel' (list or function expected, got number)",
+      message(function() mp.parallel(2, square, 3) end))
+    assert.equal("bad argument #3 to 'parallel' (its field 'n' is not a length)",
+      message(function() mp.parallel(2, square, { n = -1 }) end))
+  end)
+
   it("shows refused options as they are", function()
     assert.equal([[bad option 'processes' to 'Pool' (integer of at least 0 expected, got "2")]],
       message(mp.Pool, { processes = "2" }))

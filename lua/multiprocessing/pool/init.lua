@@ -126,6 +126,7 @@ end
 -- the number of items; a source is read to its end
 local function check_items(items, call)
   local kind = type(items)
+  opts.check_items(items, 2, call, 4)
   if kind == "function" then
     local list, n = {}, 0
     for item in items do
@@ -133,10 +134,6 @@ local function check_items(items, call)
       list[n] = item
     end
     return list, n
-  end
-  local meta = getmetatable(items)
-  if kind ~= "table" and not (kind == "userdata" and type(meta) == "table" and meta.__len) then
-    opts.fail(4, "bad argument #2 to '%s' (list or function expected, got %s)", call, kind)
   end
   local n = kind == "table" and rawget(items, "n")
   return items, math.type(n) == "integer" and n or #items

@@ -35,6 +35,19 @@ function M.check_function(f, n, call, level)
   fail(level + 1, "bad argument #%d to '%s' (function expected, got %s)", n, call, type(f))
 end
 
+--- Argument `at` of `call` is a list (or an object with a length), or a function that gives items.
+function M.check_items(items, at, call, level)
+  local kind, meta = type(items), getmetatable(items)
+  if kind == "function" then return end
+  if kind ~= "table" and not (kind == "userdata" and type(meta) == "table" and meta.__len) then
+    fail(level + 1, "bad argument #%d to '%s' (list or function expected, got %s)", at, call, kind)
+  end
+  local n = kind == "table" and rawget(items, "n")
+  if math.type(n) == "integer" and n < 0 then
+    fail(level + 1, "bad argument #%d to '%s' (its field 'n' is not a length)", at, call)
+  end
+end
+
 --- An option that may be nil.
 function M.check_type(options, name, wanted, call, level)
   local v = options[name]
