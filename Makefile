@@ -179,19 +179,25 @@ SAN_ENV := ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 \
            TSAN_OPTIONS=halt_on_error=1 \
            SANITIZER=1 MPLUA_CRASH_EVERY=25 DEADLINE=900
 
+# Not those that build, install or measure something else.
+SAN_SPECS = $(wildcard spec/c/*_test.c) $(shell find spec -name '*_spec.lua' \
+  ! -path 'spec/bench/*' ! -path 'spec/install/*' ! -path 'spec/examples/*')
+
 # SPECS="spec/c/os_test.c spec/codec/codec_spec.lua" takes some tests only.
 asan: all ## all tests under AddressSanitizer
 	@$(MAKE) --no-print-directory BUILD=build/asan LDFLAGS=-fsanitize=address \
 	  CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address" \
 	  build/asan/mplua ctests
-	@$(SAN_ENV) BUILD=build/asan LUA=build/asan/mplua spec/run $(SPECS)
+	@$(SAN_ENV) BUILD=build/asan LUA=build/asan/mplua \
+	  spec/run $(or $(SPECS),$(SAN_SPECS))
 
 ubsan: all ## all tests under UndefinedBehaviorSanitizer
 	@$(MAKE) --no-print-directory BUILD=build/ubsan \
 	  LDFLAGS="-fsanitize=undefined" \
 	  CFLAGS="-O1 -g -fsanitize=undefined -fno-sanitize-recover=undefined" \
 	  build/ubsan/mplua ctests
-	@$(SAN_ENV) BUILD=build/ubsan LUA=build/ubsan/mplua spec/run $(SPECS)
+	@$(SAN_ENV) BUILD=build/ubsan LUA=build/ubsan/mplua \
+	  spec/run $(or $(SPECS),$(SAN_SPECS))
 
 # The locks' algorithms know nothing of processes: threads are their twins.
 tsan: ensure ## tests with threads under ThreadSanitizer
@@ -204,11 +210,13 @@ m32: ## tests of a 32-bit build; its packages are unpacked below build/m32
 	@scripts/build/m32 $(SPECS)
 
 VALGRIND := $(addprefix spec/c/,$(addsuffix _test.c,alloc object shm queue dict \
-  codec)) $(foreach d,codec queue shared manager,$(wildcard spec/$(d)/*_spec.lua))
+  codec)) $(wildcard spec/codec/*_spec.lua)
 
 valgrind: all ctests ## SPECS (default: what handles memory) under valgrind
 	@SANITIZER=1 DEADLINE=600 spec/run $(or $(SPECS),$(VALGRIND))
 
+# It does not know close_range, which spawning needs.
+valgrind: export MPLUA_METHODS = fork
 valgrind: export WRAP = valgrind -q --error-exitcode=99 \
   --child-silent-after-fork=yes --trace-children=no
 
