@@ -74,6 +74,8 @@ static int path_address(const char *path, struct sockaddr_un *sa) {
   sa->sun_family = AF_UNIX;
   if (n == 0)
     return -EINVAL;
+  if (strchr(path, ':') != NULL && strchr(path, '/') == NULL)
+    return -EINVAL; /* "localhost:-1" is no file that anybody means */
   if (n >= sizeof(sa->sun_path))
     return -ENAMETOOLONG;
   memcpy(sa->sun_path, path, n);
