@@ -95,8 +95,10 @@ local function calls_for(index)
   return kind == "memory" and index % 2 == 0 and 5 or 1
 end
 
+fault.alarm(2 * DEADLINE)
 step(ctx)
 step(ctx)
+fault.alarm(0)
 local base = snapshot()
 local total = select(3, attempt(0, 0))
 local leak = left_since(base)
@@ -116,7 +118,9 @@ collectgarbage()
 collectgarbage()
 local more = fault.blocks() - blocks
 if more > points / 2 + 200 then report(0, "%d blocks of malloc are left", more) end
+fault.alarm(DEADLINE)
 local ok, err = pcall(step, ctx)
+fault.alarm(0)
 if not ok then report(0, "does not work any more afterwards: %s", tostring(err)) end
 print(("points %d faults %d"):format(points, faults))
 os.exit(faults == 0)

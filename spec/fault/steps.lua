@@ -123,7 +123,8 @@ function steps.pipe(ctx)
   b:send{ "hello", 2 }
   right(a:poll() and a:recv()[1] == "hello", "a message")
   local p = run(ctx, function(c)
-    if c:poll(steps.patience or 60) then c:send_bytes(c:recv_bytes():rep(2)) end
+    if not c:poll(steps.patience or 60) then error "nothing came" end
+    c:send_bytes(c:recv_bytes():rep(2))
   end, b)
   a:send_bytes(("z"):rep(5000))
   finished(p)
