@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -17,8 +16,6 @@
 #include "os/reap.h"
 #include "os/self.h"
 #include "os/signal.h"
-
-enum { CHILDHOOD = 400 * 1000 }; /* ns: an empty function's whole life */
 
 struct mp_child {
   struct mp_child *older; /* list of this process's started children */
@@ -38,7 +35,6 @@ struct mp_child {
   int last_signal; /* what we sent last: the best guess for a lost status */
   int has_handle;
   int wants_sentinel;
-  int64_t born;
 };
 
 static struct mp_child *youngest;
@@ -137,7 +133,6 @@ void mp_child_adopt(struct mp_child *c, pid_t pid, int pidfd, int stranger) {
   c->stranger = stranger;
   c->parent = mp_self_pid();
   c->running = 1;
-  c->born = mp_now();
   list_add(c);
 }
 
@@ -205,32 +200,6 @@ int mp_child_adopt_own(struct mp_child *c, pid_t pid) {
   return 0;
 }
 
-static int has_left(const struct mp_child *c) {
-  struct mp_slot_info info;
-  return mp_slot_info(c->arena, c->proc, &info) < 0 || info.state == MP_ENDED ||
-         info.status != MP_STATUS_UNKNOWN;
-}
-
-/*
-** Many a child's life is shorter than it takes to fall asleep and be woken, so
-** a young one is watched for a moment: its slot, without a system call, until
-** it has left, then the kernel, which has only to clear up after it.  1 when
-** it has ended; 0: it takes its time.
-*/
-static int watch(struct mp_child *c, int64_t deadline) {
-  int64_t until = c->born + CHILDHOOD;
-  if (deadline < until)
-    until = deadline;
-  while (mp_now() < until) {
-    int status = 0;
-    int rc = has_left(c) ? mp_pidfd_reap(c->pidfd, &status) : 0;
-    if (rc != 0)
-      return note(c, rc, status);
-    sched_yield();
-  }
-  return 0;
-}
-
 /* One look costs one system call; only waiting, or another's child, needs
 ** poll. */
 int mp_child_wait(struct mp_child *c, int64_t deadline) {
@@ -239,8 +208,6 @@ int mp_child_wait(struct mp_child *c, int64_t deadline) {
     return 1;
   if (c->parent != mp_self_pid())
     return -ECHILD;
-  if (!c->stranger && deadline > 0 && watch(c, deadline) == 1)
-    return 1;
   if (c->stranger || deadline > 0) {
     rc = mp_poll_one(c->pidfd, POLLIN, deadline);
     if (rc <= 0)
