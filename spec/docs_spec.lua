@@ -21,17 +21,7 @@ local PAGES <const> = { "README.md", "docs/guide.md", "docs/from-python.md",
 local DEADLINE <const> = 30 -- seconds a block
 local FRAGMENTS_MAX <const> = 6 -- in all pages together
 
-local function read(path)
-  local file <close> = assert(io.open(path, "rb"))
-  return file:read "a"
-end
-
-local function lines_of(text)
-  local lines = {}
-  if text ~= "" and text:sub(-1) ~= "\n" then text = text .. "\n" end
-  for line in text:gmatch "(.-)\n" do lines[#lines + 1] = line end
-  return lines
-end
+local read <const>, lines_of <const> = helper.read, helper.lines_of
 
 -- --- the blocks of a page ----------------------------------------------------------------------
 

@@ -147,6 +147,20 @@ if os.getenv "MPLUA_METHODS" then
   for m in os.getenv("MPLUA_METHODS"):gmatch("%a+") do table.insert(M.methods, m) end
 end
 
+--- The contents of a file.
+function M.read(path)
+  local file <close> = assert(io.open(path, "rb"))
+  return file:read "a"
+end
+
+--- The lines of a text, as a list.
+function M.lines_of(text)
+  local lines = {}
+  if text ~= "" and text:sub(-1) ~= "\n" then text = text .. "\n" end
+  for line in text:gmatch "(.-)\n" do lines[#lines + 1] = line end
+  return lines
+end
+
 --- The list 1, 2, ... n.
 function M.numbers(n)
   local list = {}
@@ -182,10 +196,11 @@ function M.between(low, seconds, high)
   error(("took %.3f s, not %g to %g"):format(seconds, low, high), 2)
 end
 
---- A function that starts a process of that context: start(target, ...) -> process.
-function M.starter(ctx)
+--- A function that starts a process of that context (`daemon`: as a daemon): start(target, ...)
+-- -> process.
+function M.starter(ctx, daemon)
   return function(target, ...)
-    local p = ctx.Process{ target = target, args = table.pack(...) }
+    local p = ctx.Process{ target = target, args = table.pack(...), daemon = daemon }
     p:start()
     return p
   end

@@ -24,17 +24,7 @@ local mp = require "multiprocessing"
 local DEADLINE <const> = 30 -- seconds a run
 local ENDING <const> = 3 -- seconds for processes to go after the script has
 
-local function read(path)
-  local file <close> = assert(io.open(path, "rb"))
-  return file:read "a"
-end
-
-local function lines_of(text)
-  local lines = {}
-  if text ~= "" and text:sub(-1) ~= "\n" then text = text .. "\n" end
-  for line in text:gmatch "(.-)\n" do lines[#lines + 1] = line end
-  return lines
-end
+local read <const>, lines_of <const> = helper.read, helper.lines_of
 
 -- --- what a script declares ------------------------------------------------------------------
 

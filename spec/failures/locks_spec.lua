@@ -6,11 +6,7 @@ local mp = require "multiprocessing"
 
 local timed, stop = helper.timed, helper.stop
 
-local function start(target, ...)
-  local p = mp.Process{ target = target, args = table.pack(...), daemon = true }
-  p:start()
-  return p
-end
+local start <const> = helper.starter(mp, true)
 
 -- A process that takes the lock, says so, and gives it back when told.
 local function holder(lock)

@@ -4,11 +4,7 @@
 local helper = require "spec.helper"
 local mp = require "multiprocessing"
 
-local function start(target, ...)
-  local p = mp.Process{ target = target, args = table.pack(...), daemon = true }
-  p:start()
-  return p
-end
+local start <const> = helper.starter(mp, true)
 
 -- n processes that run `work` again and again; one is killed now and then and replaced.
 local function storm(work, n, kills)

@@ -6,11 +6,7 @@ local mp = require "multiprocessing"
 
 local timed, stop = helper.timed, helper.stop
 
-local function start(target, ...)
-  local p = mp.Process{ target = target, args = table.pack(...), daemon = true }
-  p:start()
-  return p
-end
+local start <const> = helper.starter(mp, true)
 
 -- Producers and consumers that are ended by any signal, at any moment, and replaced. Producer w
 -- writes into returned[w] what its last finished put was; consumers report what they got.

@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "base/code.h"
-#include "os/epoll.h"
 #include "os/fd.h"
 #include "os/poll.h"
+#include "os/pollset.h"
 #include "os/self.h"
 
 /* --- life ----------------------------------------------------------------- */
@@ -54,11 +54,14 @@ void mp_listener_close(struct mp_listener *l) {
 static int show(const struct mp_listener *l, const struct mp_peer *p) {
   if (l->ep == 0 || p->state == MP_PEER_NONE)
     return 0;
-  return mp_epoll_add(l->ep, p->fd, p->state == MP_PEER_DONE);
+  int rc = mp_pollset_add(l->ep, p->fd, 0);
+  if (rc == 0 && p->state == MP_PEER_DONE) /* ready, whatever it sends */
+    rc = mp_pollset_change(l->ep, p->fd, 0, 1, 1);
+  return rc;
 }
 
 static int show_all(struct mp_listener *l) {
-  int rc = mp_epoll_add(l->ep, l->fd, 0);
+  int rc = mp_pollset_add(l->ep, l->fd, 0);
   for (int i = 0; rc == 0 && i < MP_PENDING; i++)
     rc = show(l, &l->peer[i]);
   return rc;
@@ -67,7 +70,7 @@ static int show_all(struct mp_listener *l) {
 int mp_listener_fileno(struct mp_listener *l) {
   if (l->ep > 0)
     return l->ep;
-  int ep = mp_epoll_open();
+  int ep = mp_pollset_open();
   if (ep < 0)
     return ep;
   l->ep = ep;
@@ -148,7 +151,7 @@ static int step(struct mp_listener *l, struct mp_peer *p, int64_t now,
     *out = *p;
     p->state = MP_PEER_NONE;
     if (l->ep > 0)
-      mp_epoll_remove(l->ep, out->fd);
+      mp_pollset_remove(l->ep, out->fd);
     return 1;
   }
   if (rc < 0 || now >= p->deadline)
